@@ -1,0 +1,189 @@
+"""What a connection reads and writes: the vocabulary shared by engines, driver and applications.
+
+Events are never mutated once built. Each carries a `stream_id`, constant in HTTP/1, so that a protocol that
+interleaves exchanges can arrive as one more engine and nothing above the core changes. They are ordinary classes
+with slots: an augmenting declaration file turns them into C structs where the extension is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeAlias
+
+from .fields import Fields
+
+__all__ = [
+    "END_OF_MESSAGE",
+    "NEED_DATA",
+    "PAUSED",
+    "ConnectionClosed",
+    "Data",
+    "EndOfMessage",
+    "Event",
+    "InformationalResponse",
+    "Request",
+    "Response",
+    "Signal",
+]
+
+FieldLines: TypeAlias = Iterable[tuple[bytes, bytes]]
+
+
+class Event:
+    """Anything `next_event` returns or `send` takes."""
+
+    __slots__ = ("stream_id",)
+
+    def __init__(self) -> None:
+        self.stream_id = 0
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.stream_id,)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and isinstance(other, Event) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._key()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{self._key()[1:]!r}"
+
+
+class Request(Event):
+    """The head of a request.
+
+    Args:
+        method: token, case kept.
+        target: request-target as received, never decoded.
+        headers: field lines in order; names are lower case when received.
+        http_version: b"1.0" or b"1.1"; higher minor versions are read as 1.1 (RFC 9110 section 2.5).
+        content_length: bytes of content announced; 0 for none, -1 when chunked. Set by engines; ignored by `send`.
+        stream_id: exchange the event belongs to.
+
+    Source: RFC 9112 section 3.
+    """
+
+    __slots__ = ("method", "target", "headers", "http_version", "content_length")
+
+    def __init__(
+        self,
+        *,
+        method: bytes,
+        target: bytes,
+        headers: FieldLines = (),
+        http_version: bytes = b"1.1",
+        content_length: int = 0,
+        stream_id: int = 0,
+    ) -> None:
+        self.stream_id = stream_id
+        self.method = method
+        self.target = target
+        self.headers: Fields = Fields.of(headers)
+        self.http_version = http_version
+        self.content_length = content_length
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.stream_id, self.method, self.target, self.headers, self.http_version, self.content_length)
+
+
+class _StatusEvent(Event):
+    """What an interim and a final response share."""
+
+    __slots__ = ("status_code", "headers", "reason", "http_version")
+
+    def __init__(
+        self,
+        *,
+        status_code: int,
+        headers: FieldLines = (),
+        reason: bytes | None = None,
+        http_version: bytes = b"1.1",
+        stream_id: int = 0,
+    ) -> None:
+        self.stream_id = stream_id
+        self.status_code = status_code
+        self.headers: Fields = Fields.of(headers)
+        self.reason = reason
+        self.http_version = http_version
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.stream_id, self.status_code, self.headers, self.reason, self.http_version)
+
+
+class InformationalResponse(_StatusEvent):
+    """The head of an interim response, 100 to 199. Source: RFC 9110 section 15.2."""
+
+    __slots__ = ()
+
+
+class Response(_StatusEvent):
+    """The head of a final response, 200 to 999.
+
+    Args:
+        status_code: three digits.
+        headers: field lines in order.
+        reason: phrase for the status-line; None for the registered one.
+        http_version: as received; `send` always writes HTTP/1.1.
+        stream_id: exchange the event belongs to.
+
+    Source: RFC 9112 section 4.
+    """
+
+    __slots__ = ()
+
+
+class Data(Event):
+    """A piece of content. Where the pieces are cut carries no meaning.
+
+    Args:
+        data: bytes of content; engines yield `bytes`, `send` also takes any bytes-like object.
+        stream_id: exchange the event belongs to.
+    """
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes | bytearray | memoryview, stream_id: int = 0) -> None:
+        self.stream_id = stream_id
+        self.data = data
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.stream_id, bytes(self.data))
+
+
+class EndOfMessage(Event):
+    """The end of a message, with its trailer section. `END_OF_MESSAGE` is the one without trailers."""
+
+    __slots__ = ("headers",)
+
+    def __init__(self, headers: FieldLines = (), stream_id: int = 0) -> None:
+        self.stream_id = stream_id
+        self.headers: Fields = Fields.of(headers)
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.stream_id, self.headers)
+
+
+class ConnectionClosed(Event):
+    """The peer will send nothing more. Comes once."""
+
+    __slots__ = ()
+
+
+class Signal:
+    """Something `next_event` returns that is not an event; compare with `is`."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+NEED_DATA: Final = Signal("NEED_DATA")  # call `receive_data`, then ask again
+PAUSED: Final = Signal("PAUSED")  # nothing more until our side has answered or the cycle has begun anew
+END_OF_MESSAGE: Final = EndOfMessage()
+
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
