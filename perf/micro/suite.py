@@ -15,7 +15,7 @@ import pyperf
 if importlib.util.find_spec("highper_core") is None:  # not installed: measure the tree this file is in
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from highper_core import Connection, HttpConnection, Role  # noqa: E402
+from highper_core import Connection, HttpConnection, Role
 
 __all__ = ["BROWSER_REQUEST", "RESPONSE_FIELDS", "Cases", "block_timer", "h11_server", "run", "server"]
 
