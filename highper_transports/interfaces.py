@@ -1,37 +1,52 @@
 """What providers, streams and the layers above promise each other.
 
 A *transport* is a provider: asyncio, uvloop, memory. A *stream* is one peer's byte stream. A *receiver* is whoever a
-stream hands its bytes to: the driver, or what took the stream over. An *application* is whom the driver hands
-exchanges to. All calls happen on the thread of the transport's loop unless a method says otherwise.
+stream hands its bytes to: the driver, or what took the stream over. A stream at rest has no receiver; when something
+happens to it, its *owner* is asked for one. An *application* is whom the driver hands exchanges to. All calls happen
+on the thread of the transport's loop unless a method says otherwise.
 
     bytes -> stream -> driver (a receiver) -> connection -> event -> exchange -> application
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, BinaryIO
+
 from zope.interface import Attribute, Interface
 
-__all__ = ["IApplication", "IListener", "IReceiver", "IStream", "ITransport", "IWaiter"]
+if TYPE_CHECKING:
+    from .exchange import Exchange
+    from .sockets import Binding
+    from .stream import Receiver, Stream
+    from .timers import TimerWheel
+
+__all__ = ["IApplication", "IListener", "IReceiver", "IStream", "IStreamOwner", "ITransport", "IWaiter"]
 
 
 class ITransport(Interface):
-    """A provider of byte streams, a clock and tasks. Third parties register one under `highper.transports`."""
+    """A provider of byte streams, a clock and tasks. Third parties register one under `highper.transports`.
 
-    name = Attribute("Name in the registry.")
+    Made with no argument it belongs to the running loop.
+    """
+
+    name: str = Attribute("Name in the registry.")
+    timers: TimerWheel = Attribute("The one `TimerWheel` of this transport.")
 
     def unavailable() -> str | None:
         """Return why this provider cannot run here, or None. Called on the class."""
 
-    def run(main) -> object:
-        """Create a loop, run the coroutine function `main(transport)` in it and return its result. Blocking."""
+    def run(main: Callable[[ITransport], Coroutine[Any, Any, Any]]) -> Any:
+        """Create a loop, run `main(transport)` in it and return its result. Blocking. Called on the class."""
 
     def now() -> float:
         """Monotonic seconds of the loop's clock."""
 
-    def call_soon(callback, *args) -> None:
+    def call_soon(callback: Callable[..., object], *args: Any) -> None:
         """Call back on the next pass of the loop, never synchronously."""
 
-    def spawn(coroutine, context):
+    def spawn(coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
         """Run `coroutine` in a new task with `contextvars.Context` `context`; return the task.
 
         The first step runs at once where no task is current and the loop allows it, else on the next pass. The task
@@ -41,23 +56,24 @@ class ITransport(Interface):
     def waiter() -> IWaiter:
         """Return a fresh one-shot waiter."""
 
-    async def listen(binding, opened) -> IListener:
-        """Accept streams on a `sockets.Binding`; call `opened(stream)` for each, which sets `stream.receiver`."""
+    def watch_signal(number: int, callback: Callable[[], object] | None) -> None:
+        """Call back when the process gets signal `number`; None to stop watching. Nothing is watched by default."""
 
-    async def connect(address, opened, *, tls=None) -> IStream:
+    async def listen(binding: Binding, opened: Callable[[Stream], object]) -> IListener:
+        """Accept streams on a `sockets.Binding`; call `opened(stream)` for each, which sets `owner` or `receiver`."""
+
+    async def connect(address: Any, opened: Callable[[Stream], object], *, tls: Any = None) -> Stream:
         """Open a stream to `address`; call `opened(stream)` before any byte is delivered.
 
         Raises:
             ConnectFailed: the peer could not be reached.
         """
 
-    timers = Attribute("The one `TimerWheel` of this transport.")
-
 
 class IListener(Interface):
     """An accepting endpoint."""
 
-    address = Attribute("Bound address: (host, port), or a path.")
+    address: Any = Attribute("Bound address: (host, port), or a path.")
 
     def close() -> None:
         """Stop accepting. Streams already accepted live on. Idempotent."""
@@ -66,28 +82,44 @@ class IListener(Interface):
 class IWaiter(Interface):
     """A one-shot event one task waits for."""
 
-    def wake(error=None) -> None:
+    def wake(error: BaseException | None = None) -> None:
         """End the wait, with `error` raised in the waiting task. Idempotent; never runs the task synchronously."""
 
-    def __await__():
+    def __await__() -> Generator[Any, None, None]:
         """Wait. Cancellation of the waiting task leaves the waiter spent."""
 
 
 class IStream(Interface):
-    """One peer's bytes. Never raises on a dead peer: the receiver is told by `lost`."""
+    """One peer's bytes. Never raises on a dead peer: the receiver is told by `lost`.
 
-    receiver = Attribute("The `IReceiver` that gets this stream's bytes; replaced on takeover.")
-    transport = Attribute("The `ITransport` it belongs to.")
-    peer = Attribute("Remote address, or None.")
-    local = Attribute("Local address, or None.")
-    scheme = Attribute("'http' or 'https'.")
-    alpn = Attribute("Negotiated ALPN protocol, or None.")
+    Implementations derive from `stream.Stream`, which is the record that a `TimerWheel` files.
+    """
 
-    def write(data) -> None:
+    receiver: Any = Attribute("The `IReceiver` that gets this stream's bytes; replaced on takeover; None at rest.")
+    owner: Any = Attribute("The `IStreamOwner` that is asked for a receiver, and told of the end; or None.")
+    transport: Any = Attribute("The `ITransport` it belongs to.")
+    peer: Any = Attribute("Remote address, or None.")
+    local: Any = Attribute("Local address, or None.")
+    scheme: str = Attribute("'http' or 'https'.")
+    alpn: str | None = Attribute("Negotiated ALPN protocol, or None.")
+    sends_files: bool = Attribute("Whether `send_file` works.")
+    unwritten: int = Attribute("Bytes accepted by `write` and not yet by the peer's system.")
+
+    def write(data: bytes | list[bytes]) -> None:
         """Queue bytes, or a list of bytes. Accepted whole; `writing_paused`/`writing_resumed` tell the pressure."""
 
     def write_eof() -> None:
-        """Send end of input after what is queued (a TLS stream closes instead)."""
+        """Send end of input after what is queued (a TLS stream cannot, and does nothing)."""
+
+    async def send_file(file: BinaryIO, offset: int, length: int) -> None:
+        """Move `length` bytes of `file` from `offset` without copying them through here; only where `sends_files`.
+
+        Raises:
+            StreamBroken: the stream or the file ended first.
+        """
+
+    def limit_writes(high: int, low: int) -> None:
+        """Set the water marks of the write buffer."""
 
     def close() -> None:
         """Close after what is queued was written. `lost(None)` follows."""
@@ -103,15 +135,15 @@ class IStream(Interface):
 
 
 class IReceiver(Interface):
-    """Whom a stream hands its bytes to."""
+    """Whom a stream hands its bytes to. Implementations derive from `stream.Receiver`."""
 
-    def received(data, now) -> None:
+    def received(data: bytes, now: float) -> None:
         """`data` is non-empty bytes."""
 
     def ended() -> None:
         """The peer will send no more; we may still write."""
 
-    def lost(error) -> None:
+    def lost(error: BaseException | None) -> None:
         """The stream is gone: None after our own close, else why. Comes exactly once, last."""
 
     def writing_paused() -> None:
@@ -120,18 +152,28 @@ class IReceiver(Interface):
     def writing_resumed() -> None:
         """The write buffer fell to its low-water mark."""
 
-    def expired(now) -> None:
+    def expired(now: float) -> None:
         """The stream's deadline in the timer wheel has passed."""
+
+
+class IStreamOwner(Interface):
+    """Who keeps account of a stream while it has no receiver, and of its end."""
+
+    def wake(stream: Stream) -> Receiver:
+        """Give the stream a receiver, and return it: something is about to be delivered."""
+
+    def lost(stream: Stream) -> None:
+        """The stream is gone, and its receiver, if any, was told."""
 
 
 class IApplication(Interface):
     """What the driver of a SERVER connection hands its exchanges to."""
 
-    def begin(exchange) -> None:
+    def begin(exchange: Exchange) -> None:
         """Take charge of an exchange whose request head has arrived. Called synchronously; must not raise.
 
         Whatever it starts ends with `exchange.close()`, exactly once.
         """
 
-    def disconnected(exchange, error) -> None:
+    def disconnected(exchange: Exchange, error: BaseException | None) -> None:
         """The peer vanished while the exchange was open: cancel what runs, unless the route opted out."""

@@ -1,0 +1,158 @@
+"""A server's streams: who wakes them, who counts them, who ends them.
+
+An accepted stream begins at rest, with the first-byte deadline and no connection object. Bytes wake it: a driver with
+its connection is taken from a bounded pool, and goes back there after a quiet second. What survives meanwhile is the
+stream's own record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from zope.interface import implementer
+
+from .driver import Driver
+from .interfaces import IStreamOwner
+from .timers import Timed
+
+if TYPE_CHECKING:
+    from highper_core.connection import Connection
+    from highper_core.limits import Limits
+
+    from .interfaces import IApplication, ITransport, IWaiter
+    from .stream import Receiver, Stream
+
+__all__ = ["Service"]
+
+
+class _Deadline(Timed):
+    """Wakes a waiter when its time has come."""
+
+    __slots__ = ("_waiter",)
+
+    def __init__(self, waiter: IWaiter) -> None:
+        Timed.__init__(self)
+        self._waiter = waiter
+
+    def expired(self, now: float) -> None:
+        self._waiter.wake()
+
+
+@implementer(IStreamOwner)
+class Service:
+    """Serves streams with one application. An `IStreamOwner`; hand `opened` to `ITransport.listen`.
+
+    Args:
+        transport: whose clock and tasks are used.
+        application: gets the exchanges.
+        connection: makes a SERVER connection, engine and limits decided.
+        limits: the same limits, for streams that have no connection.
+        prepared: drivers kept for reuse.
+
+    Attributes:
+        accepted: streams so far.
+        resting: open ones without a connection object.
+        streams: open ones.
+    """
+
+    def __init__(
+        self,
+        transport: ITransport,
+        application: IApplication,
+        connection: Callable[[], Connection],
+        limits: Limits,
+        *,
+        prepared: int = 100,
+    ) -> None:
+        self.transport = transport
+        self.application = application
+        self.limits = limits
+        self.accepted = 0
+        self.resting = 0
+        self.stopping = False
+        self.streams: dict[Stream, None] = {}
+        self._connection = connection
+        self._prepared = prepared
+        self._pool: list[Driver] = []
+        self._emptied: IWaiter | None = None
+
+    @property
+    def open(self) -> int:
+        """Streams open now."""
+        return len(self.streams)
+
+    def opened(self, stream: Stream) -> None:
+        """Serve a stream that was just accepted."""
+        self.accepted += 1
+        self.streams[stream] = None
+        stream.owner = self
+        stream.limit_writes(self.limits.write_high_water, self.limits.write_low_water)
+        self._lay(stream, self.transport.now() + self.limits.first_byte_timeout)
+        if self.stopping:
+            stream.close()
+
+    def _lay(self, stream: Stream, deadline: float) -> None:
+        self.resting += 1
+        stream.receiver = None
+        self.transport.timers.arm(stream, deadline)
+
+    def wake(self, stream: Stream) -> Receiver:
+        """Give a resting stream a driver."""
+        self.resting -= 1
+        if self._pool:
+            driver = self._pool.pop()
+            driver.attach(stream)
+        else:
+            driver = Driver(stream, self._connection(), self.application, self)
+        driver.stopping = self.stopping
+        return driver
+
+    def rest(self, driver: Driver) -> None:
+        """Take the driver from a stream that has nothing to do."""
+        stream = driver.stream
+        deadline = driver.connection.next_deadline()
+        self._lay(stream, deadline)
+        self.retire(driver)
+
+    def retire(self, driver: Driver) -> None:
+        """Keep a driver for another stream, if there is room."""
+        if len(self._pool) < self._prepared:
+            driver.connection.reset()
+            self._pool.append(driver)
+
+    def lost(self, stream: Stream) -> None:
+        """A stream is gone."""
+        if self.streams.pop(stream, stream) is stream:
+            return
+        if not self.streams and self._emptied is not None:
+            self._emptied.wake()
+
+    async def stop(self, timeout: float) -> None:
+        """End every stream: resting ones now, the others when they have answered, what is left after `timeout`.
+
+        The listeners are the caller's to close, before.
+        """
+        self.stopping = True
+        for stream in list(self.streams):
+            receiver = stream.receiver
+            if receiver is None:
+                stream.close()
+            elif isinstance(receiver, Driver):
+                receiver.shutdown()
+        await self._wait(timeout)
+        for stream in list(self.streams):
+            stream.abort()
+        await self._wait(1.0)
+
+    async def _wait(self, timeout: float) -> None:
+        if not self.streams:
+            return
+        self._emptied = self.transport.waiter()
+        deadline = _Deadline(self._emptied)
+        self.transport.timers.arm(deadline, self.transport.now() + timeout)
+        try:
+            await self._emptied
+        finally:
+            self._emptied = None
+            self.transport.timers.cancel(deadline)

@@ -1,0 +1,154 @@
+"""What every provider's stream is made of: the record that survives while a connection rests.
+
+Bytes, end of input and write pressure go to the receiver. A stream at rest has none: its owner is then asked for one,
+which costs a connection object only while there is something to do with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from zope.interface import classImplements
+
+from .interfaces import IReceiver, IStream
+from .timers import Timed
+
+if TYPE_CHECKING:
+    from .interfaces import IStreamOwner, ITransport
+
+__all__ = ["Receiver", "Stream"]
+
+
+class Receiver:
+    """Whom a stream hands its bytes to; `interfaces.IReceiver` says what each call means.
+
+    The defaults are those of somebody who only reads.
+    """
+
+    __slots__ = ()
+
+    def received(self, data: bytes, now: float) -> None:
+        """Take non-empty bytes."""
+        raise NotImplementedError
+
+    def ended(self) -> None:
+        """The peer will send no more."""
+
+    def lost(self, error: BaseException | None) -> None:
+        """The stream is gone."""
+
+    def writing_paused(self) -> None:
+        """The write buffer passed its high-water mark."""
+
+    def writing_resumed(self) -> None:
+        """The write buffer fell to its low-water mark."""
+
+    def expired(self, now: float) -> None:
+        """The stream's deadline has passed."""
+
+
+class Stream(Timed):
+    """One peer's bytes; `interfaces.IStream` says what a subclass adds.
+
+    A subclass calls the `deliver_*` methods, and nothing after `deliver_loss`.
+    """
+
+    __slots__ = ("receiver", "owner", "transport", "peer", "local", "scheme", "alpn", "sends_files")
+
+    def __init__(self, transport: ITransport) -> None:
+        Timed.__init__(self)
+        self.receiver: Receiver | None = None
+        self.owner: IStreamOwner | None = None
+        self.transport = transport
+        self.peer: Any = None
+        self.local: Any = None
+        self.scheme = "http"
+        self.alpn: str | None = None
+        self.sends_files = False
+
+    def deliver(self, data: bytes, now: float) -> None:
+        """Hand non-empty bytes to the receiver."""
+        receiver = self.receiver
+        if receiver is None:
+            receiver = self._wake()
+        receiver.received(data, now)
+
+    def deliver_end(self) -> None:
+        """Tell the end of input. At rest it means that the peer is done with us."""
+        if self.receiver is None:
+            self.close()
+        else:
+            self.receiver.ended()
+
+    def deliver_pressure(self, paused: bool) -> None:
+        """Tell that the write buffer passed its high-water mark, or fell to the low one."""
+        if self.receiver is None:
+            return
+        if paused:
+            self.receiver.writing_paused()
+        else:
+            self.receiver.writing_resumed()
+
+    def deliver_loss(self, error: BaseException | None) -> None:
+        """Tell that the stream is gone. The last call, once."""
+        self.transport.timers.cancel(self)
+        receiver, self.receiver = self.receiver, None
+        owner, self.owner = self.owner, None
+        try:
+            if receiver is not None:
+                receiver.lost(error)
+        finally:
+            if owner is not None:
+                owner.lost(self)
+
+    def expired(self, now: float) -> None:
+        """Pass the deadline on; at rest it says that nothing came."""
+        if self.receiver is None:
+            self.close()
+        else:
+            self.receiver.expired(now)
+
+    @property
+    def unwritten(self) -> int:
+        """Bytes accepted by `write` and not yet by the peer's system."""
+        raise NotImplementedError
+
+    def write(self, data: bytes | list[bytes]) -> None:
+        """Queue bytes."""
+        raise NotImplementedError
+
+    def write_eof(self) -> None:
+        """Send end of input after what is queued."""
+        raise NotImplementedError
+
+    async def send_file(self, file: BinaryIO, offset: int, length: int) -> None:
+        """Move a part of a file without copying it through here; only where `sends_files`."""
+        raise NotImplementedError
+
+    def limit_writes(self, high: int, low: int) -> None:
+        """Set the water marks of the write buffer."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close after what is queued was written."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Close now."""
+        raise NotImplementedError
+
+    def pause_reading(self) -> None:
+        """Deliver no more bytes until resumed."""
+        raise NotImplementedError
+
+    def resume_reading(self) -> None:
+        """Deliver bytes again."""
+        raise NotImplementedError
+
+    def _wake(self) -> Receiver:
+        assert self.owner is not None, "a stream has an owner or a receiver"
+        return self.owner.wake(self)
+
+
+classImplements(Receiver, IReceiver)
+classImplements(Stream, IStream)
