@@ -1,0 +1,48 @@
+# Augments events.py: events are C structs, read-only from Python once built.
+
+from .fields cimport Fields
+
+
+cdef class Event:
+    cdef readonly int stream_id
+
+    cpdef tuple _key(self)
+
+
+cdef class Request(Event):
+    cdef readonly bytes method
+    cdef readonly bytes target
+    cdef readonly Fields headers
+    cdef readonly bytes http_version
+    cdef readonly long long content_length
+
+
+cdef class _StatusEvent(Event):
+    cdef readonly int status_code
+    cdef readonly Fields headers
+    cdef readonly bytes reason
+    cdef readonly bytes http_version
+
+
+cdef class InformationalResponse(_StatusEvent):
+    pass
+
+
+cdef class Response(_StatusEvent):
+    pass
+
+
+cdef class Data(Event):
+    cdef readonly object data
+
+
+cdef class EndOfMessage(Event):
+    cdef readonly Fields headers
+
+
+cdef class ConnectionClosed(Event):
+    pass
+
+
+cdef class Signal:
+    cdef str _name
