@@ -20,7 +20,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-__all__ = ["ILLEGAL", "ROWS", "TABLE", "Input", "Role", "State", "next_state", "settle"]
+__all__ = ["ILLEGAL", "JOINT_ROWS", "ROWS", "TABLE", "Input", "Role", "State", "next_state", "settle"]
 
 
 class Role(IntEnum):
@@ -103,8 +103,25 @@ def next_state(role: Role, state: State, event: Input) -> int:
     return TABLE[(role * len(State) + state) * len(Input) + event]
 
 
+JOINT_ROWS: Final[dict[tuple[State, State], tuple[State, State]]] = {
+    # (client, server): (client, server) afterwards
+    # An accepted switch
+    (_S.MIGHT_SWITCH_PROTOCOL, _S.SWITCHED_PROTOCOL): (_S.SWITCHED_PROTOCOL, _S.SWITCHED_PROTOCOL),
+    # Who is left behind by the other's close or error can only close
+    (_S.CLOSED, _S.DONE): (_S.CLOSED, _S.MUST_CLOSE),
+    (_S.CLOSED, _S.IDLE): (_S.CLOSED, _S.MUST_CLOSE),
+    (_S.ERROR, _S.DONE): (_S.ERROR, _S.MUST_CLOSE),
+    (_S.DONE, _S.CLOSED): (_S.MUST_CLOSE, _S.CLOSED),
+    (_S.IDLE, _S.CLOSED): (_S.MUST_CLOSE, _S.CLOSED),
+    (_S.DONE, _S.ERROR): (_S.MUST_CLOSE, _S.ERROR),
+}
+
+
 def settle(client: State, server: State, *, keep_alive: bool, switch_proposed: bool) -> tuple[State, State]:
     """Apply the joint rules until nothing changes.
+
+    A proposed switch takes precedence over a connection that does not persist: only when the server declines does the
+    client's DONE become MUST_CLOSE.
 
     Args:
         client, server: state of each role.
@@ -120,16 +137,9 @@ def settle(client: State, server: State, *, keep_alive: bool, switch_proposed: b
             client = State.MIGHT_SWITCH_PROTOCOL
         if not switch_proposed and client is State.MIGHT_SWITCH_PROTOCOL:
             client = State.DONE
-        if server is State.SWITCHED_PROTOCOL and client is State.MIGHT_SWITCH_PROTOCOL:
-            client = State.SWITCHED_PROTOCOL
         if not keep_alive:
             client = State.MUST_CLOSE if client is State.DONE else client
             server = State.MUST_CLOSE if server is State.DONE else server
-        if client in (State.CLOSED, State.ERROR) and server is State.DONE:
-            server = State.MUST_CLOSE
-        if client is State.CLOSED and server is State.IDLE:
-            server = State.MUST_CLOSE
-        if server in (State.CLOSED, State.ERROR) and client in (State.DONE, State.IDLE):
-            client = State.MUST_CLOSE if server is State.CLOSED or client is State.DONE else client
+        client, server = JOINT_ROWS.get((client, server), (client, server))
         if (client, server) == before:
             return before
