@@ -426,7 +426,7 @@ class Driver(Receiver):
             return
         self._dirty = False
         self._corked = 0
-        if self.phase < TAKEN_OVER:
+        if self.phase == TALKING:
             data = self.connection.data_to_send()
             if data:
                 self.outgoing.wrote(len(data))

@@ -1,0 +1,131 @@
+"""One asyncio transport as a stream."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from ..errors import StreamBroken
+from ..sockets import peer_name
+from ..stream import Stream
+
+if TYPE_CHECKING:
+    from .transport import AsyncioTransport
+
+__all__ = ["AsyncioStream"]
+
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: closing sends a reset
+
+
+class AsyncioStream(Stream, asyncio.Protocol):
+    """One peer's bytes over a loop's transport, as its protocol.
+
+    Args:
+        transport: the provider.
+        opened: called once the stream can be used.
+    """
+
+    __slots__ = ("_opened", "_wire", "_clock", "_write")
+
+    def __init__(self, transport: AsyncioTransport, opened: Callable[[Stream], object]) -> None:
+        Stream.__init__(self, transport)  # type: ignore[arg-type]
+        self._opened: Callable[[Stream], object] | None = opened
+        self._clock = transport.now
+
+    # The loop's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Learn the addresses, and tell whoever waits for a stream."""
+        self._wire = cast(asyncio.Transport, transport)
+        self._write = self._wire.write
+        self.peer = peer_name(transport.get_extra_info("peername"))
+        self.local = peer_name(transport.get_extra_info("sockname"))
+        secured = transport.get_extra_info("ssl_object")
+        if secured is not None:
+            self.scheme = "https"
+            self.alpn = secured.selected_alpn_protocol()
+        else:
+            self.sends_files = cast("AsyncioTransport", self.transport).sends_files
+        opened, self._opened = self._opened, None
+        assert opened is not None
+        opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass bytes on."""
+        receiver = self.receiver
+        if receiver is None:
+            receiver = self._wake()
+        receiver.received(data, self._clock())
+
+    def eof_received(self) -> bool:
+        """Pass the end of input on. TLS as the standard library does it cannot stay half open."""
+        self.deliver_end()
+        return self.scheme == "http"
+
+    def pause_writing(self) -> None:
+        """Pass write pressure on."""
+        self.deliver_pressure(True)
+
+    def resume_writing(self) -> None:
+        """Pass the end of write pressure on."""
+        self.deliver_pressure(False)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Pass the end on."""
+        self.deliver_loss(error)
+
+    # Our side
+
+    @property
+    def unwritten(self) -> int:
+        """Bytes in the loop's write buffer."""
+        return self._wire.get_write_buffer_size()
+
+    def write(self, data: bytes | list[bytes]) -> None:
+        """Queue bytes, or a list of bytes."""
+        if isinstance(data, list):
+            self._wire.writelines(data)
+        else:
+            self._write(data)
+
+    def write_eof(self) -> None:
+        """Send end of input after what is queued, where the transport can."""
+        if self._wire.can_write_eof() and not self._wire.is_closing():
+            self._wire.write_eof()
+
+    async def send_file(self, file: BinaryIO, offset: int, length: int) -> None:
+        """Move a part of a file by sendfile, or by the loop's own copying where that fails."""
+        loop = asyncio.get_running_loop()
+        try:
+            sent = await loop.sendfile(self._wire, file, offset, length)
+        except OSError as error:
+            raise StreamBroken("the stream ended inside a file") from error
+        if sent != length:
+            raise StreamBroken(f"the file ended {length - sent} bytes early")
+
+    def limit_writes(self, high: int, low: int) -> None:
+        """Set the water marks of the write buffer."""
+        self._wire.set_write_buffer_limits(high, low)
+
+    def close(self) -> None:
+        """Close after what is queued was written."""
+        self._wire.close()
+
+    def abort(self) -> None:
+        """Close now, with a reset where the system allows."""
+        wire: Any = self._wire.get_extra_info("socket")
+        with suppress(OSError):  # already gone, or a socket that knows no reset
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._wire.abort()
+
+    def pause_reading(self) -> None:
+        """Deliver no more bytes until resumed."""
+        self._wire.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Deliver bytes again."""
+        self._wire.resume_reading()

@@ -1,0 +1,184 @@
+"""Listening, connecting, clock and tasks over any running asyncio loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
+from contextvars import Context
+from typing import Any
+
+from zope.interface import implementer
+
+from ..errors import ConnectFailed
+from ..interfaces import IListener, ITransport, IWaiter
+from ..sockets import Binding, address_of
+from ..stream import Stream
+from ..timers import TimerWheel
+from ..tls import TLS
+from .stream import AsyncioStream
+from .tasks import EagerLoop, TaskStarter
+
+__all__ = ["AsyncioListener", "AsyncioTransport", "AsyncioWaiter"]
+
+
+class _Loop(asyncio.SelectorEventLoop, EagerLoop):
+    """The loop `run` creates."""
+
+
+@implementer(IWaiter)
+class AsyncioWaiter:
+    """A future, of which only the end can be seen."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._future: asyncio.Future[None] = loop.create_future()
+
+    def wake(self, error: BaseException | None = None) -> None:
+        """End the wait, with `error` raised in the waiting task."""
+        if self._future.done():
+            return
+        if error is None:
+            self._future.set_result(None)
+        else:
+            self._future.set_exception(error)
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._future.__await__()
+
+
+@implementer(IListener)
+class AsyncioListener:
+    """One binding's accepting sockets.
+
+    Args:
+        servers: of the loop.
+        sockets: beneath them, for the address.
+        path: file of a Unix socket, removed at the end.
+    """
+
+    def __init__(self, servers: list[asyncio.Server], sockets: list[socket.socket], path: str | None) -> None:
+        self.address = address_of(sockets[0])
+        self._servers = servers
+        self._path = path
+        self._inode = os.stat(path).st_ino if path is not None else 0
+
+    def close(self) -> None:
+        """Stop accepting, and remove the socket's file unless somebody else has put one there since."""
+        servers, self._servers = self._servers, []
+        for server in servers:
+            server.close()
+        path, self._path = self._path, None
+        if path is not None:
+            with suppress(FileNotFoundError):
+                if os.stat(path).st_ino == self._inode:
+                    os.unlink(path)
+
+
+@implementer(ITransport)
+class AsyncioTransport:
+    """The provider over any running asyncio loop; made inside it.
+
+    On Python 3.11 the first step of a task runs at once only in the loop that `run` creates.
+    """
+
+    name = "asyncio"
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.timers = TimerWheel(self.loop.time, self.loop.call_at)
+        self.call_soon: Callable[..., object] = self.loop.call_soon
+        # the loop's own clock costs a Python call per read; beneath a loop that does not replace it is this one
+        standard = getattr(type(self.loop), "time", None) is asyncio.BaseEventLoop.time
+        self.now: Callable[[], float] = time.monotonic if standard else self.loop.time
+        self.sends_files = isinstance(self.loop, asyncio.SelectorEventLoop)
+        self.tasks = TaskStarter(self.loop)
+
+    @classmethod
+    def unavailable(cls) -> str | None:
+        """Always available."""
+        return None
+
+    @classmethod
+    def new_loop(cls) -> asyncio.AbstractEventLoop:
+        """Return a loop as `run` uses it."""
+        return _Loop()
+
+    @classmethod
+    def run(cls, main: Callable[[ITransport], Coroutine[Any, Any, Any]]) -> Any:
+        """Create a loop, run `main(transport)` in it and return its result."""
+
+        async def begin() -> Any:
+            return await main(cls())
+
+        with asyncio.Runner(loop_factory=cls.new_loop) as runner:
+            return runner.run(begin())
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> asyncio.Task[Any]:
+        """Run `coroutine` in a new task."""
+        return self.tasks.start(coroutine, context)
+
+    def waiter(self) -> AsyncioWaiter:
+        """Return a fresh one-shot waiter."""
+        return AsyncioWaiter(self.loop)
+
+    def watch_signal(self, number: int, callback: Callable[[], object] | None) -> None:
+        """Call back when the process gets signal `number`; None to stop watching."""
+        if callback is None:
+            self.loop.remove_signal_handler(number)
+        else:
+            self.loop.add_signal_handler(number, callback)
+
+    async def listen(self, binding: Binding, opened: Callable[[Stream], object]) -> AsyncioListener:
+        """Accept streams on every socket that `binding` means.
+
+        Raises:
+            BindingInvalid: the place cannot be listened at.
+        """
+        sockets = binding.open()
+        options: dict[str, Any] = {"backlog": binding.backlog}
+        if binding.tls is not None:
+            options["ssl"] = binding.tls.context
+            options["ssl_handshake_timeout"] = options["ssl_shutdown_timeout"] = binding.tls.handshake_timeout
+        servers: list[asyncio.Server] = []
+        path = None
+        for listener in sockets:
+            if listener.family == socket.AF_UNIX:
+                path = binding.path if binding.path and not binding.path.startswith("\0") else None
+                if hasattr(asyncio.Server, "close_clients"):  # 3.13 removes the file itself
+                    options["cleanup_socket"] = False
+                server = await self.loop.create_unix_server(self._stream(opened), sock=listener, **options)
+            else:
+                server = await self.loop.create_server(self._stream(opened), sock=listener, **options)
+            servers.append(server)
+        return AsyncioListener(servers, sockets, path)
+
+    async def connect(
+        self, address: Any, opened: Callable[[Stream], object], *, tls: TLS | None = None
+    ) -> AsyncioStream:
+        """Open a stream to (host, port) or to a Unix path.
+
+        Raises:
+            ConnectFailed: the peer could not be reached, or its certificate not be trusted.
+        """
+        options: dict[str, Any] = {}
+        if tls is not None:
+            options = {"ssl": tls.context, "ssl_handshake_timeout": tls.handshake_timeout}
+            if tls.server_hostname is not None:
+                options["server_hostname"] = tls.server_hostname
+        try:
+            if isinstance(address, str):
+                _, stream = await self.loop.create_unix_connection(self._stream(opened), address, **options)
+            else:
+                _, stream = await self.loop.create_connection(self._stream(opened), *address, **options)
+        except (OSError, ssl.SSLError) as error:
+            raise ConnectFailed(f"cannot reach {address}: {error}") from error
+        return stream
+
+    def _stream(self, opened: Callable[[Stream], object]) -> Callable[[], AsyncioStream]:
+        return lambda: AsyncioStream(self, opened)
