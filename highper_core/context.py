@@ -81,7 +81,7 @@ class RequestContext:
         return found
 
     def detach(self) -> None:
-        """Let go of what outlives the request, in the record and in the objects it holds. The rest can still be read."""
+        """Let go of what outlives the request, here and in the objects held. The rest can still be read."""
         self.connection = None
         self.exchange = None
         self.task = None

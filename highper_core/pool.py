@@ -3,8 +3,8 @@
 A handler may keep its request, its response or the record for as long as it likes. So a record is reused only where
 compiled code has seen that nothing but the pool refers to it, and nothing but the record to its two parts: once when
 it is given back, after its back references were cut, and again when it is taken. Anything else is abandoned to the
-collector; locals, which are cheap, are never reused at all. Without the compiled guard, and on free-threaded builds, where counting references proves
-nothing, every record is new.
+collector; locals, which are cheap, are never reused at all. Without the compiled guard, and on free-threaded builds,
+where counting references proves nothing, every record is new.
 """
 
 from __future__ import annotations
