@@ -32,7 +32,7 @@ class AsyncioStream(Stream, asyncio.Protocol):
     __slots__ = ("_opened", "_wire", "_clock", "_write")
 
     def __init__(self, transport: AsyncioTransport, opened: Callable[[Stream], object]) -> None:
-        Stream.__init__(self, transport)  # type: ignore[arg-type]
+        Stream.__init__(self, transport)
         self._opened: Callable[[Stream], object] | None = opened
         self._clock = transport.now
 

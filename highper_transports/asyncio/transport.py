@@ -92,7 +92,6 @@ class AsyncioTransport:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.timers = TimerWheel(self.loop.time, self.loop.call_at)
-        self.call_soon: Callable[..., object] = self.loop.call_soon
         # the loop's own clock costs a Python call per read; beneath a loop that does not replace it is this one
         standard = getattr(type(self.loop), "time", None) is asyncio.BaseEventLoop.time
         self.now: Callable[[], float] = time.monotonic if standard else self.loop.time
@@ -118,6 +117,10 @@ class AsyncioTransport:
 
         with asyncio.Runner(loop_factory=cls.new_loop) as runner:
             return runner.run(begin())
+
+    def call_soon(self, callback: Callable[..., object], *args: Any) -> None:
+        """Call back on the next pass of the loop."""
+        self.loop.call_soon(callback, *args)
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> asyncio.Task[Any]:
         """Run `coroutine` in a new task."""
