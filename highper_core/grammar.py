@@ -51,7 +51,10 @@ NOT_A_DIGIT: Final = 255
 
 
 def _table(members: bytes) -> bytes:
-    return bytes(octet in members for octet in range(256))
+    table = bytearray(256)
+    for octet in members:
+        table[octet] = 1
+    return bytes(table)
 
 
 TOKEN: Final = _table(TCHARS)
@@ -63,9 +66,11 @@ REG_NAME: Final = _table(REG_NAME_CHARS)
 FIELD_VALUE: Final = _table(FIELD_VALUE_CHARS)
 """HTAB, SP, VCHAR, obs-text, RFC 9110 section 5.5. A reason phrase is made of the same."""
 DIGIT: Final = _table(DIGITS)
-HEXDIG: Final = bytes(int(chr(octet), 16) if octet in HEXDIGS else NOT_A_DIGIT for octet in range(256))
+HEXDIG: Final = bytes([NOT_A_DIGIT]) * 48 + bytes(
+    [*range(10), *([NOT_A_DIGIT] * 7), *range(10, 16), *([NOT_A_DIGIT] * 26), *range(10, 16), *([NOT_A_DIGIT] * 153)]
+)
 """Value of a hexadecimal digit, or NOT_A_DIGIT."""
-LOWER: Final = bytes(octet + 32 if 0x41 <= octet <= 0x5A else octet for octet in range(256))
+LOWER: Final = bytes(range(256)).lower()
 """ASCII lower case; every other octet is itself."""
 CHUNK_EXTENSION_MARKS: Final = b";="
 

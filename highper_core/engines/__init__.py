@@ -1,0 +1,118 @@
+"""Which engines there are, and which one is used.
+
+`fast` is compiled; `portable` reads with h11 behind a strict gate. Both show the same events, states, faults and bytes.
+An explicit name wins over the environment variable HIGHPER_ENGINE, which wins over `auto`: fast where it is built, else
+portable. Fast demanded and missing is an error, never a silent fallback. An engine is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from ..errors import EngineUnavailable
+from ..limits import Limits
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+    from ..state import Role
+
+__all__ = ["AUTO", "ENGINES", "Engine", "HttpConnection", "available", "engine"]
+
+AUTO: Final = "auto"
+VARIABLE: Final = "HIGHPER_ENGINE"
+
+ENGINES: Final = {
+    "fast": ("highper_core.engines.fast._http", "FastHttpConnection"),
+    "portable": ("highper_core.engines.portable.http", "PortableHttpConnection"),
+}
+"""Module and class of each engine's HTTP connection, in the order of preference."""
+
+_DEFAULT_LIMITS: Final = Limits()
+_loaded: dict[str, Engine] = {}
+
+
+class Engine:
+    """A provider of connections; provides `interfaces.IEngine`.
+
+    Args:
+        name: its name in the registry.
+        http_connection: class of its HTTP connections.
+    """
+
+    __slots__ = ("name", "http_connection")
+
+    def __init__(self, name: str, http_connection: type[Connection]) -> None:
+        self.name = name
+        self.http_connection = http_connection
+
+    def http(self, role: Role, limits: Limits) -> Connection:
+        """Return a fresh HTTP connection."""
+        return self.http_connection(role, limits)
+
+    def __repr__(self) -> str:
+        return f"<Engine {self.name}>"
+
+
+def engine(name: str = AUTO) -> Engine:
+    """Return the engine called `name`, imported at first use.
+
+    Args:
+        name: "fast", "portable" or "auto".
+
+    Raises:
+        EngineUnavailable: there is no such engine, or it cannot be loaded.
+    """
+    if name == AUTO:
+        name = os.environ.get(VARIABLE) or AUTO
+    if name == AUTO:
+        try:
+            return _load("fast")
+        except EngineUnavailable:
+            return _load("portable")
+    return _load(name)
+
+
+def available() -> dict[str, str | None]:
+    """Return, for each engine, None when it can be used or the reason why not. Imports all of them."""
+    reasons: dict[str, str | None] = {}
+    for name in ENGINES:
+        try:
+            _load(name)
+        except EngineUnavailable as error:
+            reasons[name] = str(error)
+        else:
+            reasons[name] = None
+    return reasons
+
+
+def HttpConnection(role: Role, engine: str = AUTO, limits: Limits | None = None) -> Connection:
+    """Return a fresh HTTP connection.
+
+    Args:
+        role: our side.
+        engine: "fast", "portable" or "auto".
+        limits: bounds it obeys; None for the defaults.
+
+    Raises:
+        EngineUnavailable: there is no such engine, or it cannot be loaded.
+    """
+    return _choose(engine).http(role, _DEFAULT_LIMITS if limits is None else limits)
+
+
+_choose = engine
+
+
+def _load(name: str) -> Engine:
+    found = _loaded.get(name)
+    if found is None:
+        if name not in ENGINES:
+            raise EngineUnavailable(f"no engine is called {name!r}; there are {', '.join(ENGINES)}")
+        module, attribute = ENGINES[name]
+        try:
+            connection = getattr(import_module(module), attribute)
+        except ImportError as error:
+            raise EngineUnavailable(f"the {name} engine cannot be loaded: {error}") from error
+        found = _loaded[name] = Engine(name, connection)
+    return found

@@ -1,0 +1,79 @@
+"""What an engine promises, as zope interfaces. Nothing imports this module at run time but tests and third parties.
+
+`highper_core.testing.check_http_engine` judges an engine by them; docstrings of `connection.Connection` say what each
+method means.
+"""
+
+from __future__ import annotations
+
+from zope.interface import Attribute, Interface
+
+__all__ = ["IEngine", "IHttpConnection"]
+
+
+class IEngine(Interface):
+    """A provider of connections."""
+
+    name = Attribute("Name in the registry.")
+
+    def http(role, limits) -> IHttpConnection:
+        """Return a fresh `IHttpConnection`."""
+
+
+class IHttpConnection(Interface):
+    """Protocol state of one peer pair: bytes and events, both ways.
+
+    Not promised: thread safety; that two connections of different engines cut content into the same `Data` events.
+    """
+
+    role = Attribute("Our side.")
+    limits = Attribute("The `Limits` it obeys.")
+    our_state = Attribute("State of our role.")
+    their_state = Attribute("State of the peer's role.")
+    is_resting = Attribute("Both roles are IDLE and nothing is buffered either way.")
+    unparsed = Attribute("Bytes received and not yet parsed.")
+    trailing_data = Attribute("Bytes received and not parsed, and whether the input has ended.")
+    waiting_for_continue = Attribute("The peer holds its content back for a 100.")
+    content_remaining = Attribute("Bytes of known-length content not yet here; 0 for none, -1 for unknown.")
+
+    def receive_data(data, now=0.0) -> None:
+        """Append bytes from the peer; empty means end of input."""
+
+    def next_event() -> object:
+        """Return the next event, NEED_DATA or PAUSED."""
+
+    def send(event) -> None:
+        """Frame one event into the output."""
+
+    def send_message(head, content=b"") -> None:
+        """Frame a head, its whole content and the end, or nothing."""
+
+    def send_file(length) -> None:
+        """Account for content that the caller moves itself."""
+
+    def data_to_send() -> bytes:
+        """Return and forget the framed bytes, joined."""
+
+    def buffers_to_send() -> list[bytes]:
+        """Return and forget the framed bytes, in pieces."""
+
+    def start_next_cycle() -> None:
+        """Begin the next exchange."""
+
+    def reset() -> None:
+        """Become as newly made."""
+
+    def content_received(length, now=0.0) -> None:
+        """Account for content that the caller read itself."""
+
+    def next_deadline() -> float:
+        """Return when `expired` wants to be asked."""
+
+    def expired(now) -> object:
+        """Return the fault of the deadline that has passed."""
+
+    def pause_reading(now) -> None:
+        """Stop the clocks of content."""
+
+    def resume_reading(now) -> None:
+        """Start the clocks of content again."""
