@@ -135,13 +135,14 @@ class RouteTable:
                 own.setdefault(method, []).append(route)
         every = own.pop(ANY, [])
         self._any = MethodRoutes(every)
-        named = {*own, *_ORDER, "OPTIONS"} if every else {*own, "OPTIONS", *(["HEAD"] if "GET" in own else [])}
+        named = {*own, "OPTIONS", *(_ORDER if every else ["HEAD"] if "GET" in own else [])}
         for method in sorted(named, key=_rank):
             reached = list(own.get(method, ()))
             if method == "HEAD":
                 reached += own.get("GET", ())
             self._methods[method.encode()] = MethodRoutes(reached if method == "CONNECT" else reached + every)
         self._every = ", ".join([method.decode() for method in self._methods])
+        self._methods.setdefault(b"CONNECT", MethodRoutes([]))  # never those of every method: 200 would be a tunnel
 
     def match(self, method: bytes, target: bytes) -> Match:
         """Return the route of a request and the values of its parameters, in the order of `Route.names`.
@@ -189,8 +190,7 @@ class RouteTable:
         if target == b"*":
             return (self.options, (self._every,)) if method == b"OPTIONS" else self.malformed.match
         if method == b"CONNECT":  # its authority is matched as the one segment of a path
-            routes = self._methods.get(method)
-            found = None if routes is None or b"/" in target else routes.find(b"/" + target)
+            found = None if b"/" in target else self._methods[method].find(b"/" + target)
             return found if found is not None else self.tunnel.match
         scheme = target.find(b"://")
         if scheme < 0:
