@@ -167,7 +167,9 @@ class Exchange:
         kind = type(event)
         if kind is Response:
             assert isinstance(event, Response)
-            driver.connection.send(driver.parting(event) if driver.stopping else event)
+            if driver.stopping and self.request.method != b"CONNECT":
+                event = driver.parting(event)
+            driver.connection.send(event)
             self.response_started = True
         else:
             driver.connection.send(event)

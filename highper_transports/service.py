@@ -94,12 +94,14 @@ class Service:
 
     def _lay(self, stream: Stream, deadline: float) -> None:
         self.resting += 1
+        stream.resting = True
         stream.receiver = None
         self.transport.timers.arm(stream, deadline)
 
     def wake(self, stream: Stream) -> Receiver:
         """Give a resting stream a driver."""
         self.resting -= 1
+        stream.resting = False
         if self._pool:
             driver = self._pool.pop()
             driver.attach(stream)
@@ -110,21 +112,22 @@ class Service:
 
     def rest(self, driver: Driver) -> None:
         """Take the driver from a stream that has nothing to do."""
-        stream = driver.stream
-        deadline = driver.connection.next_deadline()
-        self._lay(stream, deadline)
+        self._lay(driver.stream, driver.connection.next_deadline())
         self.retire(driver)
 
     def retire(self, driver: Driver) -> None:
         """Keep a driver for another stream, if there is room."""
         if len(self._pool) < self._prepared:
             driver.connection.reset()
+            driver.stream = None  # type: ignore[assignment]
             self._pool.append(driver)
 
     def lost(self, stream: Stream) -> None:
         """A stream is gone."""
-        if self.streams.pop(stream, stream) is stream:
-            return
+        del self.streams[stream]
+        if stream.resting:
+            stream.resting = False
+            self.resting -= 1
         if not self.streams and self._emptied is not None:
             self._emptied.wake()
 
@@ -142,7 +145,11 @@ class Service:
                 receiver.shutdown()
         await self._wait(timeout)
         for stream in list(self.streams):
-            stream.abort()
+            receiver = stream.receiver
+            if isinstance(receiver, Driver):
+                receiver.abort()
+            else:
+                stream.abort()
         await self._wait(1.0)
 
     async def _wait(self, timeout: float) -> None:

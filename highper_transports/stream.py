@@ -53,7 +53,7 @@ class Stream(Timed):
     A subclass calls the `deliver_*` methods, and nothing after `deliver_loss`.
     """
 
-    __slots__ = ("receiver", "owner", "transport", "peer", "local", "scheme", "alpn", "sends_files")
+    __slots__ = ("receiver", "owner", "transport", "peer", "local", "scheme", "alpn", "sends_files", "resting")
 
     def __init__(self, transport: ITransport) -> None:
         Timed.__init__(self)
@@ -65,6 +65,7 @@ class Stream(Timed):
         self.scheme = "http"
         self.alpn: str | None = None
         self.sends_files = False
+        self.resting = False
 
     def deliver(self, data: bytes, now: float) -> None:
         """Hand non-empty bytes to the receiver."""

@@ -1,0 +1,204 @@
+"""The writing half of a driver: what is framed, when it leaves, and how a stream ends.
+
+    TALKING --refusal, last answer with bytes unread--> LINGERING --peer done, bound passed--> CLOSING --lost--> GONE
+       |  --last answer--> CLOSING            |  --take_over--> TAKEN_OVER (the stream has another receiver)
+
+Framed bytes are corked: they leave in one write at the end of the read event or coroutine step that framed them, or
+at once when they are many.
+
+Lingering (RFC 9112 section 9.6): our side of the stream is closed and what still comes is read and dropped for a
+while, because a reset caused by unread bytes could destroy the answer before the peer has read it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from highper_core.connection import Connection
+from highper_core.errors import LocalProtocolError, RemoteProtocolError
+from highper_core.events import Response
+from highper_core.state import State
+
+from .flow_control import IncomingFlow, OutgoingFlow
+from .stream import Receiver, Stream
+from .timers import NEVER
+
+__all__ = ["CLOSING", "GONE", "LINGERING", "TAKEN_OVER", "TALKING", "Outlet"]
+
+TALKING: Final = 0
+LINGERING: Final = 1
+CLOSING: Final = 2
+TAKEN_OVER: Final = 3
+GONE: Final = 4
+
+CORK: Final = 64 * 1024  # framed bytes beyond which we do not wait for the end of the step
+REST_DELAY: Final = 1.0  # quiet seconds after which a connection object goes back to its pool
+
+
+class Outlet(Receiver):
+    """What a driver writes through.
+
+    Attributes:
+        stream: beneath.
+        connection: frames what is sent.
+        transport: of the stream.
+        phase: of the stream's life, see above.
+        outgoing, incoming: pressure, both ways.
+        busy: exchanges are open.
+    """
+
+    __slots__ = (
+        "stream",
+        "connection",
+        "transport",
+        "phase",
+        "outgoing",
+        "incoming",
+        "busy",
+        "_pumping",
+        "_dirty",
+        "_corked",
+        "_ended",
+        "_failed",
+        "_drained",
+        "_drain_deadline",
+    )
+
+    def __init__(self, stream: Stream, connection: Connection) -> None:
+        self.connection = connection
+        self.outgoing = OutgoingFlow(connection.limits.write_timeout)
+        self.incoming = IncomingFlow()
+        self._begin_anew(stream)
+
+    def _begin_anew(self, stream: Stream) -> None:
+        self.stream = stream
+        self.transport = stream.transport
+        self.phase = TALKING
+        self.busy = False
+        self.outgoing.reset()
+        self.incoming.held = False
+        self._pumping = False
+        self._dirty = False
+        self._corked = 0
+        self._ended = False
+        self._failed = False
+        self._drained = 0
+        self._drain_deadline = NEVER
+        stream.receiver = self
+
+    # Corking
+
+    def cork(self, length: int) -> None:
+        """Something was framed; `length` is what of it may be large."""
+        self._corked += length
+        if self._corked >= CORK:
+            self._dirty = True
+            self.flush()
+        elif not self._dirty:
+            self._dirty = True
+            if not self._pumping:
+                self.transport.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what was framed."""
+        if not self._dirty:
+            return
+        self._dirty = False
+        self._corked = 0
+        data = self.connection.data_to_send()
+        if data and self.phase == TALKING:
+            self.outgoing.wrote(len(data))
+            self.stream.write(data)
+
+    # Ends
+
+    def parting(self, head: Response) -> Response:
+        """Return `head` with `connection: close`, for this is the last answer."""
+        if b"connection" in head.headers:
+            return head
+        return Response(
+            status_code=head.status_code,
+            headers=[*head.headers, (b"connection", b"close")],
+            reason=head.reason,
+            stream_id=head.stream_id,
+        )
+
+    def refuse(self, error: RemoteProtocolError, now: float) -> None:
+        """Answer a request that could not be read."""
+        status = error.status_hint
+        if status is None:
+            self.close(now)
+            return
+        head = Response(
+            status_code=status,
+            headers=[(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")],
+        )
+        try:
+            self.connection.send_message(head, f"{error}\n".encode())
+        except LocalProtocolError:
+            self.close(now)
+            return
+        self._dirty = True
+        self.linger(now)
+
+    def last_answer(self, now: float) -> None:
+        """Close after an answer that ends the conversation; linger where bytes may come that nobody reads."""
+        theirs = self.connection.their_state
+        complete = theirs is State.MUST_CLOSE or theirs is State.CLOSED or theirs is State.DONE
+        if complete and not self.connection.unparsed:
+            self.close(now)
+        else:
+            self.linger(now)
+
+    def linger(self, now: float) -> None:
+        """Close our side, and drop what still comes for a while."""
+        self.flush()
+        if self._ended:
+            self.close(now)
+        elif self.phase == TALKING:
+            self.phase = LINGERING
+            if self._drain_deadline == NEVER:
+                self._drain_deadline = now + self.connection.limits.drain_timeout
+            self.stream.write_eof()
+            self.incoming.release(self.stream, self.connection, now)
+            self.arm(now)
+
+    def drop(self, length: int, now: float) -> bool:
+        """Count unread bytes that were dropped; return whether that is still within bounds."""
+        self._drained += length
+        return self._drained <= self.connection.limits.drained_content
+
+    def close(self, now: float) -> None:
+        """Write what was framed, then close; a peer that does not take it is given up in time."""
+        self.flush()
+        if self.phase == TALKING or self.phase == LINGERING:
+            self.phase = CLOSING
+            self._drain_deadline = NEVER
+            self.stream.close()
+            unwritten = self.stream.unwritten
+            if unwritten:
+                self.outgoing.watch(unwritten, now)
+            self.arm(now)
+
+    def abort(self) -> None:
+        """End the stream now."""
+        if self.phase < TAKEN_OVER:
+            self.phase = CLOSING
+            self._drain_deadline = NEVER
+            self.outgoing.relax()
+            self.stream.abort()
+
+    # Deadlines
+
+    def arm(self, now: float) -> None:
+        """Set the stream's deadline to the earliest that anybody here has."""
+        deadline = self.outgoing.deadline
+        if self._drain_deadline < deadline:
+            deadline = self._drain_deadline
+        if self.phase == TALKING and not self._failed:
+            core = self.connection.next_deadline()
+            if core < deadline:
+                deadline = core
+            if not self.busy and now + REST_DELAY < deadline:
+                deadline = now + REST_DELAY
+        self.transport.timers.arm(self.stream, deadline)
