@@ -1,0 +1,66 @@
+"""The HTTP layer: applications, routers, requests and responses, and the server that runs them."""
+
+from highper_core.limits import Limits
+
+from .app import App
+from .errors import (
+    BadRequest,
+    ConfigError,
+    Conflict,
+    ContentTooLarge,
+    Forbidden,
+    Gone,
+    HTTPError,
+    InternalServerError,
+    MethodNotAllowed,
+    NotAcceptable,
+    NotFound,
+    RequestTimeout,
+    ResponseError,
+    RouteConflict,
+    ServiceUnavailable,
+    SetupError,
+    StartupFailed,
+    TooManyRequests,
+    Unauthorized,
+    UnprocessableContent,
+    UnsupportedMediaType,
+)
+from .middleware import Middleware, Next
+from .request import Request
+from .response import Response
+from .routing import Route, Router
+from .server import Server
+
+__all__ = [
+    "App",
+    "BadRequest",
+    "ConfigError",
+    "Conflict",
+    "ContentTooLarge",
+    "Forbidden",
+    "Gone",
+    "HTTPError",
+    "InternalServerError",
+    "Limits",
+    "MethodNotAllowed",
+    "Middleware",
+    "Next",
+    "NotAcceptable",
+    "NotFound",
+    "Request",
+    "RequestTimeout",
+    "Response",
+    "ResponseError",
+    "Route",
+    "RouteConflict",
+    "Router",
+    "Server",
+    "ServiceUnavailable",
+    "SetupError",
+    "StartupFailed",
+    "TooManyRequests",
+    "Unauthorized",
+    "UnprocessableContent",
+    "UnsupportedMediaType",
+]

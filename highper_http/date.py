@@ -1,0 +1,21 @@
+"""The Date field, formatted once per second (RFC 9110 section 6.6.1)."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+
+__all__ = ["http_date"]
+
+_second = 0
+_value = b""
+
+
+def http_date() -> bytes:
+    """Return now as an IMF-fixdate; the same object for all calls within one second."""
+    global _second, _value
+    now = int(time.time())
+    if now != _second:
+        _value = formatdate(now, usegmt=True).encode("ascii")
+        _second = now
+    return _value

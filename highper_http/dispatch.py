@@ -1,0 +1,267 @@
+"""From an exchange to a handler and back: the application a driver talks to.
+
+`begin` takes an exchange whose head has arrived, finds its route, and runs the route's endpoint in a task of its own
+(an `inline` one in place), with its own copy of the contextvars that start-up left. Whatever the handler then does,
+one of three things ends the exchange, and a line in the log says which: its answer, an error's answer while the head
+has not left, an abort afterwards. `exchange.close()` is called exactly once.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+from anyio import get_cancelled_exc_class
+from zope.interface import implementer
+
+from highper_core.errors import ProtocolError, RemoteProtocolError
+from highper_core.events import END_OF_MESSAGE
+from highper_core.events import Response as ResponseHead
+from highper_transports.errors import TransportError
+from highper_transports.interfaces import IApplication
+
+from .access_log import access_logger, escape, log_access
+from .date import http_date
+from .endpoint import Call, run_in_thread
+from .error_pages import render_error
+from .errors import HTTPError, ResponseError
+from .response import FINISHED, HEAD_SENT, SENT
+
+if TYPE_CHECKING:
+    from highper_core.context import RequestContext
+    from highper_core.pool import ContextPool
+    from highper_transports.exchange import Exchange
+    from highper_transports.interfaces import ITransport
+
+    from .routing import RouteTable
+
+__all__ = ["Dispatcher"]
+
+logger = logging.getLogger("highper.error")
+
+AWAIT_1, AWAIT_2, INLINE_1 = int(Call.AWAIT_1), int(Call.AWAIT_2), int(Call.INLINE_1)
+
+
+@implementer(IApplication)
+class Dispatcher:
+    """Runs an application's handlers for the exchanges of one server.
+
+    Args:
+        table: compiled routes.
+        transport: where tasks run.
+        contexts: pool of request contexts.
+        variables: the contextvars that start-up left; every request runs in a copy.
+        debug: developer mode.
+        access_log: write a line per request.
+    """
+
+    __slots__ = ("_access_log", "_contexts", "_debug", "_sheltered", "_table", "_transport", "_variables", "stopping")
+
+    def __init__(
+        self,
+        table: RouteTable,
+        transport: ITransport,
+        contexts: ContextPool,
+        variables: Context,
+        *,
+        debug: bool = False,
+        access_log: bool = True,
+    ) -> None:
+        self._table = table
+        self._transport = transport
+        self._contexts = contexts
+        self._variables = variables
+        self._debug = debug
+        self._access_log = access_log
+        self._sheltered: set[Exchange] = set()  # their routes run on when the peer is gone
+        self.stopping = False
+
+    # IApplication
+
+    def begin(self, exchange: Exchange) -> None:
+        """Take charge of an exchange."""
+        try:
+            head = exchange.request
+            route, values = self._table.match(head.method, head.target)
+            context = self._contexts.acquire()
+            context.exchange = exchange
+            context.request._begin(context, exchange, route, values)
+            context.response._begin(exchange)
+        except Exception:
+            logger.exception("no route could be found for a request")
+            self._answer_bare(exchange, 500)
+            exchange.close()
+            return
+        if self._access_log:
+            context.request._started = self._transport.now()
+        if route.call >= INLINE_1:
+            self._variables.copy().run(self._run_inline, context, route)
+            return
+        if not route.cancel_on_disconnect:
+            self._sheltered.add(exchange)
+        task = self._transport.spawn(self._run(context, route), self._variables.copy())
+        if not task.done():
+            context.task = exchange.task = task
+
+    def disconnected(self, exchange: Exchange, error: BaseException | None) -> None:
+        """Cancel what runs for an exchange whose peer is gone, unless its route opted out."""
+        if exchange.task is not None and (self.stopping or exchange not in self._sheltered):
+            exchange.task.cancel()
+
+    def cancel_sheltered(self) -> None:
+        """Cancel what runs on although its peer may be gone."""
+        for exchange in list(self._sheltered):
+            if exchange.task is not None:
+                exchange.task.cancel()
+
+    # Running
+
+    async def _run(self, context: RequestContext, route: Any) -> None:
+        try:
+            call = route.call
+            if call == AWAIT_1:
+                result = await route.endpoint(context.request)
+            elif call == AWAIT_2:
+                result = await route.endpoint(context.request, context.response)
+            else:
+                result = await run_in_thread(route.endpoint, call, context.request, context.response)
+            if result is not None:
+                context.response.take(result)
+            if not self._answer(context):
+                await self._answer_file(context)
+        except BaseException as error:
+            self._fail(context, error)
+            if self._must_leave(error):
+                raise
+        finally:
+            self._end(context)
+
+    def _run_inline(self, context: RequestContext, route: Any) -> None:
+        ended = True
+        try:
+            if route.call == INLINE_1:
+                result = route.endpoint(context.request)
+            else:
+                result = route.endpoint(context.request, context.response)
+            if result is not None:
+                context.response.take(result)
+            ended = self._answer(context)
+        except BaseException as error:
+            self._fail(context, error)
+            if self._must_leave(error):
+                raise
+        finally:
+            if ended:
+                self._end(context)
+        if not ended:
+            self._transport.spawn(self._run_file(context), self._variables.copy())
+
+    async def _run_file(self, context: RequestContext) -> None:
+        try:
+            await self._answer_file(context)
+        except BaseException as error:
+            self._fail(context, error)
+            if self._must_leave(error):
+                raise
+        finally:
+            self._end(context)
+
+    def _must_leave(self, error: BaseException) -> bool:
+        """Return whether `error` is the task's or the process's business and not only this exchange's."""
+        if isinstance(error, Exception):
+            return False
+        return isinstance(error, (KeyboardInterrupt, GeneratorExit, get_cancelled_exc_class()))
+
+    def _end(self, context: RequestContext) -> None:
+        exchange = context.exchange
+        if self._access_log and access_logger.isEnabledFor(logging.INFO):
+            self._log(context, exchange)
+        if self._sheltered:
+            self._sheltered.discard(exchange)
+        self._contexts.release(context)
+        exchange.close()
+
+    def _log(self, context: RequestContext, exchange: Exchange) -> None:
+        request = context.request
+        log_access(
+            exchange.stream.peer,
+            exchange.request.method,
+            exchange.request.target,
+            context.response.status_code if exchange.response_started else 0,
+            exchange.bytes_sent,
+            self._transport.now() - request._started,
+            request.route.path,
+        )
+
+    # Answering
+
+    def _answer(self, context: RequestContext) -> bool:
+        """Send what the handler left; False when that takes awaiting."""
+        response = context.response
+        state = response._state
+        if state <= FINISHED:
+            if response._file is not None:
+                return False
+            context.exchange.send_message(response._build_head(), response._content)
+            response._state = SENT
+        elif state != SENT:
+            raise ResponseError("a stream was asked for and not brought to its end")
+        return True
+
+    async def _answer_file(self, context: RequestContext) -> None:
+        response = context.response
+        exchange = context.exchange
+        exchange.send(response._build_head())
+        response._state = HEAD_SENT
+        if exchange.request.method != b"HEAD":
+            await exchange.send_file(response._file.file, 0, response._file.size)
+        exchange.send(END_OF_MESSAGE)
+        response._state = SENT
+
+    def _fail(self, context: RequestContext, error: BaseException) -> None:
+        """Answer for what a handler raised, or abort."""
+        exchange, response = context.exchange, context.response
+        if exchange.disconnected or isinstance(error, (TransportError, KeyboardInterrupt, GeneratorExit)):
+            logger.debug("%s ended without an answer: %r", _named(exchange), error)
+            exchange.abort()
+            return
+        status = self._status_of(error)
+        if status >= 500:
+            logger.error("%s failed", _named(exchange), exc_info=error)
+        if response._state == SENT:
+            return
+        if response._state == HEAD_SENT or exchange.response_started or status == 0:
+            if 0 < status < 500:
+                logger.error("%s failed after its head had left", _named(exchange), exc_info=error)
+            exchange.abort()
+            return
+        try:
+            accept = context.request.header("accept")
+            response._begin_error(status, *render_error(status, error, accept, debug=self._debug))
+            if isinstance(error, HTTPError):
+                for name, value in error.headers:
+                    response.header(name, value, append=True)
+            exchange.send_message(response._build_head(), response._content)
+            response._state = SENT
+        except Exception:
+            logger.exception("the error page of %s failed", _named(exchange))
+            self._answer_bare(exchange, status)
+
+    def _status_of(self, error: BaseException) -> int:
+        if isinstance(error, HTTPError):
+            return error.status
+        if isinstance(error, RemoteProtocolError):
+            return error.status_hint or 0
+        return 503 if self.stopping and not isinstance(error, Exception) else 500
+
+    def _answer_bare(self, exchange: Exchange, status: int) -> None:
+        """Answer with a status and nothing that could fail again."""
+        try:
+            exchange.send_message(ResponseHead(status_code=status, headers=[(b"date", http_date())]), b"")
+        except ProtocolError:
+            exchange.abort()
+
+
+def _named(exchange: Exchange) -> str:
+    return f"{escape(exchange.request.method)} {escape(exchange.request.target)}"

@@ -1,0 +1,355 @@
+"""The response as an application fills it in.
+
+    OPEN --text, json, ...--> FINISHED --(the outermost middleware returned)--> SENT
+    OPEN --stream()--> STREAMING --first piece--> HEAD_SENT --end of the stream--> SENT
+
+Finishing says what the answer is; it sends nothing. Until the head leaves, anybody around the handler may change
+status, fields and content type; afterwards such a change raises `ResponseError`. Callbacks of `before_head` run last
+registered first, at the moment the head leaves, and may still change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import quote
+
+import msgpack
+import orjson
+
+from highper_core.events import EndOfMessage
+from highper_core.events import Response as ResponseHead
+
+from .body import ContentSender
+from .cookies import SameSite, format_cookie
+from .date import http_date
+from .errors import ResponseError
+from .files import OpenFile
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from highper_transports.exchange import Exchange
+
+__all__ = ["Response"]
+
+OPEN: Final = 0
+FINISHED: Final = 1
+STREAMING: Final = 2
+HEAD_SENT: Final = 3
+SENT: Final = 4
+
+TEXT: Final = b"text/plain; charset=utf-8"
+HTML: Final = b"text/html; charset=utf-8"
+JSON: Final = b"application/json"
+MSGPACK: Final = b"application/msgpack"
+BYTES: Final = b"application/octet-stream"
+
+Bytes: TypeAlias = bytes  # `bytes` is a method below
+FieldValue: TypeAlias = str | bytes | int
+
+
+class Response:
+    """One response. Every setter and finisher returns the response itself, so calls chain.
+
+    Made without an exchange it is a value that a handler may return; `take` puts it into the real one.
+    """
+
+    __slots__ = ("_before", "_content", "_content_type", "_exchange", "_fields", "_file", "_state", "_status")
+
+    def __init__(self, status: int = 0) -> None:
+        self._exchange: Exchange | None = None
+        self._state = OPEN
+        self._status = 0
+        self._content: bytes | None = None
+        self._content_type: bytes | None = None
+        self._fields: list[tuple[bytes, bytes]] | None = None
+        self._before: list[Callable[[], object]] | None = None
+        self._file: OpenFile | None = None
+        if status:
+            self.status(status)
+
+    def _begin(self, exchange: Exchange) -> None:
+        """Answer `exchange`."""
+        self._exchange = exchange
+
+    def _reset(self) -> None:
+        """Forget everything; for a pool."""
+        self._exchange = None
+        self._state = OPEN
+        self._status = 0
+        self._content = None
+        self._content_type = None
+        self._fields = None
+        self._before = None
+        self._file = None
+
+    def _detach(self) -> None:
+        """Let go of the exchange, which is over."""
+        self._exchange = None
+        self._state = SENT
+        self._before = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    # Head
+
+    def status(self, code: int) -> Response:
+        """Set the status code, 200 to 999. Without one an answer with content is 200, without content 204."""
+        if not 200 <= code <= 999:
+            raise ResponseError(f"a final response has a status from 200 to 999, not {code!r}")
+        self._unsent()
+        self._status = code
+        return self
+
+    def header(self, name: str, value: FieldValue, *, append: bool = False) -> Response:
+        """Set field `name`, in place of any before it.
+
+        Args:
+            name: field name, in any case.
+            value: text of Latin-1, bytes, or a number.
+            append: add another field line instead.
+
+        Raises:
+            ResponseError: the head has left.
+            ValueError: characters that no field may hold.
+        """
+        self._unsent()
+        key = name.lower().encode("latin-1")
+        line = value if isinstance(value, bytes) else str(value).encode("latin-1")
+        if not key or key.translate(None, _TOKEN):
+            raise ValueError(f"not a field name: {name!r}")
+        if len(line.translate(None, _CONTROLS)) != len(line):
+            raise ValueError(f"field {name!r} cannot hold control characters: {value!r}")
+        if key == b"content-type":
+            self._content_type = line
+            return self
+        if self._fields is None:
+            self._fields = []
+        elif not append:
+            self._fields = [field for field in self._fields if field[0] != key]
+        self._fields.append((key, line))
+        return self
+
+    def cookie(
+        self,
+        name: str,
+        value: str,
+        *,
+        max_age: int | None = None,
+        expires: datetime | None = None,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        http_only: bool = True,
+        same_site: SameSite | None = "lax",
+    ) -> Response:
+        """Add a Set-Cookie field. Source: RFC 6265 section 4.1."""
+        line = format_cookie(
+            name,
+            value,
+            max_age=max_age,
+            expires=expires,
+            path=path,
+            domain=domain,
+            secure=secure,
+            http_only=http_only,
+            same_site=same_site,
+        )
+        return self.header("set-cookie", line, append=True)
+
+    def before_head(self, callback: Callable[[], object]) -> Response:
+        """Call `callback` when the head is about to leave, with everything else decided."""
+        self._unsent()
+        if self._before is None:
+            self._before = []
+        self._before.append(callback)
+        return self
+
+    @property
+    def status_code(self) -> int:
+        """Status as it stands: the one set, else 200 when there is content and 204 when there is none."""
+        return self._status or (204 if self._state == OPEN else 200)
+
+    @property
+    def is_finished(self) -> bool:
+        """True once somebody said what the answer is."""
+        return self._state != OPEN
+
+    @property
+    def is_head_sent(self) -> bool:
+        """True once nothing of the head can be changed any more."""
+        return self._state >= HEAD_SENT
+
+    # Finishing
+
+    def text(self, value: str) -> Response:
+        """Answer with plain text."""
+        return self._finish(value.encode(), TEXT)
+
+    def html(self, value: str) -> Response:
+        """Answer with HTML."""
+        return self._finish(value.encode(), HTML)
+
+    def json(self, value: Any, *, default: Callable[[Any], Any] | None = None) -> Response:
+        """Answer with JSON. `default` turns what JSON does not know into what it knows.
+
+        Raises:
+            TypeError: `value` has no form in JSON.
+        """
+        return self._finish(orjson.dumps(value, default), JSON)
+
+    def msgpack(self, value: Any, *, default: Callable[[Any], Any] | None = None) -> Response:
+        """Answer with MessagePack."""
+        return self._finish(msgpack.packb(value, default=default), MSGPACK)
+
+    def bytes(self, value: Bytes | bytearray | memoryview) -> Response:
+        """Answer with bytes."""
+        return self._finish(bytes(value), BYTES)
+
+    def redirect(self, url: str, status: int = 302) -> Response:
+        """Answer with a redirection. Source: RFC 9110 section 15.4."""
+        if status not in (301, 302, 303, 307, 308):
+            raise ResponseError(f"a redirection has the status 301, 302, 303, 307 or 308, not {status!r}")
+        self._finish(b"", None)
+        return self.status(status).header("location", quote(url, safe=_URL_SAFE))
+
+    def file(
+        self,
+        path: str | PathLike[str],
+        *,
+        root: str | PathLike[str] | None = None,
+        content_type: str | None = None,
+        download: str | None = None,
+    ) -> Response:
+        """Answer with a file, moved by sendfile where the transport can.
+
+        Args:
+            path: a regular file.
+            root: directory that `path` is relative to and, with symbolic links followed, must not leave; always give
+                it when any part of `path` comes from a client.
+            content_type: media type; guessed from the name when absent.
+            download: file name under which a browser shall save it.
+
+        Raises:
+            NotFound: no such regular file there, or outside of `root`.
+        """
+        self._unfinished()
+        opened = OpenFile.at(path, root)
+        self._finish(None, (content_type or opened.content_type).encode("latin-1"))
+        self._file = opened
+        if download is not None:
+            self.header("content-disposition", f"attachment; filename*=UTF-8''{quote(download, safe='')}")
+        return self.header("content-length", opened.size)
+
+    def stream(self) -> ContentSender:
+        """Answer piece by piece: `async with response.stream() as send: await send(b"...")`.
+
+        Set content-length before for framing of known length; else the content is chunked (RFC 9112 section 7.1).
+        """
+        self._finish(None, BYTES)
+        self._state = STREAMING
+        return ContentSender(self)
+
+    def take(self, value: Any) -> None:
+        """Finish with what a handler returned: str, bytes, dict, list, or a Response.
+
+        Raises:
+            TypeError: nothing that can be an answer.
+        """
+        if isinstance(value, str):
+            self.text(value)
+        elif isinstance(value, (bytes, bytearray, memoryview)):
+            self.bytes(value)
+        elif isinstance(value, (dict, list)):
+            self.json(value)
+        elif not isinstance(value, Response):
+            raise TypeError(f"a handler cannot answer with {type(value).__name__}")
+        elif value is not self:
+            self._adopt(value)
+
+    def _adopt(self, other: Response) -> None:
+        if other._state not in (OPEN, FINISHED):
+            raise ResponseError("a response that is streamed or sent cannot be returned")
+        self._unfinished()
+        self._state = other._state
+        self._status = other._status or self._status
+        self._content = other._content
+        self._content_type = other._content_type or self._content_type
+        self._file = other._file
+        other._file = None
+        if other._fields:
+            replaced = {name for name, _ in other._fields}
+            self._fields = [line for line in self._fields or () if line[0] not in replaced] + other._fields
+        if other._before:
+            self._before = (self._before or []) + other._before
+
+    def _finish(self, content: Bytes | None, content_type: Bytes | None) -> Response:
+        if self._state != OPEN:
+            self._unfinished()
+        self._state = FINISHED
+        self._content = content
+        if self._content_type is None:
+            self._content_type = content_type
+        return self
+
+    def _unfinished(self) -> None:
+        if self._state != OPEN:
+            raise ResponseError("this response is finished already")
+
+    def _unsent(self) -> None:
+        if self._state >= HEAD_SENT:
+            raise ResponseError("the head of this response has left already")
+
+    # Sending, for the dispatcher and the stream
+
+    def _build_head(self) -> ResponseHead:
+        """Run what waits for the head and return it as an event."""
+        while self._before:
+            self._before.pop()()
+        lines = [(b"date", http_date())]
+        if self._content_type is not None:
+            lines.append((b"content-type", self._content_type))
+        if self._fields is not None:
+            lines += self._fields
+        return ResponseHead(status_code=self.status_code, headers=lines)
+
+    def _send_head(self) -> Exchange:
+        """Send the head of a streamed answer, unless it has left; return the exchange."""
+        exchange = self._exchange
+        if exchange is None:
+            raise ResponseError("this response belongs to no exchange, or to one that is over")
+        if self._state != HEAD_SENT:
+            if self._state != STREAMING:
+                raise ResponseError("this response is not being streamed")
+            exchange.send(self._build_head())
+            self._state = HEAD_SENT
+        return exchange
+
+    def _end_stream(self, end: EndOfMessage) -> None:
+        """End the content of a streamed answer; one that had none is finished, not sent."""
+        if self._state == HEAD_SENT:
+            self._send_head().send(end)
+            self._state = SENT
+        elif self._state == STREAMING:
+            self._state = FINISHED
+            self._content = b""
+
+    def _begin_error(self, status: int, content_type: bytes, content: bytes) -> None:
+        """Become the answer for an error: what was set is dropped, `before_head` callbacks are kept."""
+        assert self._state < HEAD_SENT
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._state = FINISHED
+        self._status = status
+        self._content = content
+        self._content_type = content_type
+        self._fields = None
+
+
+_CONTROLS: Final = bytes(code for code in [*range(0x20), 0x7F] if code != 0x09)
+_TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+_URL_SAFE: Final = "!#$%&'()*+,/:;=?@[]~"

@@ -1,0 +1,299 @@
+"""A server: an application, where it listens, and on what.
+
+It starts in the running loop and owns nothing beyond itself: no signal handler, no global state, so many servers can
+live in one loop. Only `listen`, which makes the loop, watches SIGINT and SIGTERM: the first asks for a graceful stop,
+the second for an immediate one.
+
+Start:  compile routes -> start the application up -> listen.
+Stop:   stop listening -> let running requests answer, end resting connections -> cancel what is left after `drain`
+        seconds -> shut the application down.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from anyio import CancelScope
+
+from highper_core import Role
+from highper_core import engine as find_engine
+from highper_core.limits import Limits
+from highper_core.pool import ContextPool
+from highper_transports.driver import Driver
+from highper_transports.registry import transport as find_transport
+from highper_transports.service import Service
+from highper_transports.sockets import Binding, parse_binding
+from highper_transports.timers import Timed
+from highper_transports.tls import TLS
+
+from .app import App
+from .dispatch import Dispatcher
+from .endpoint import Handler
+from .errors import ConfigError
+from .lifespan import RunningLifespan
+from .middleware import compose
+from .request import Request
+from .response import Response
+from .routing import Router
+
+if TYPE_CHECKING:
+    import ssl as tls
+
+    from highper_transports.interfaces import IListener, ITransport
+
+__all__ = ["Server"]
+
+logger = logging.getLogger("highper")
+
+GRACE = 1.0  # seconds a cancelled request has to answer before its stream is aborted
+
+
+class Server:
+    """Serves an application.
+
+    Args:
+        app: an `App`, a `Router`, a handler for every request, or None to give one with `handle` or `use`.
+        host, port: where to listen, unless `bind` says it; port 0 takes a free one.
+        bind: several places: "127.0.0.1:80", "[::]:80", "unix:/run/app.sock", "fd://3".
+        transport: name of a provider, "auto" for the best here.
+        engine: "auto", "fast" or "portable".
+        limits: bounds; the app's by default.
+        ssl: a context, to speak TLS on every binding.
+        access_log: write a line per request.
+        debug: developer mode; the app's by default.
+        drain: seconds that running requests have at a stop.
+    """
+
+    def __init__(
+        self,
+        app: Router | Handler | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        bind: Iterable[str | Binding] = (),
+        transport: str = "auto",
+        engine: str = "auto",
+        limits: Limits | None = None,
+        ssl: tls.SSLContext | TLS | None = None,
+        access_log: bool = True,
+        debug: bool | None = None,
+        drain: float = 30.0,
+    ) -> None:
+        self._router: Router | None = None
+        if isinstance(app, Router):
+            self._router = app
+        elif app is not None:
+            self.handle(app)
+        self.bindings = [_binding(place, ssl) for place in bind] or [Binding(host=host, port=port, tls=_tls(ssl))]
+        self.transport_name = transport
+        self.engine_name = engine
+        self.access_log = access_log
+        self.drain = drain
+        self.addresses: list[Any] = []
+        self._limits = limits
+        self._debug = debug
+        self._transport: ITransport | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._service: Service | None = None
+        self._lifespan: RunningLifespan | None = None
+        self._listeners: list[IListener] = []
+        self._stopped: Any = None
+        self._stopping = False
+
+    # What is served
+
+    def handle(self, handler: Handler) -> Handler:
+        """Give every request to `handler`, whatever its method and path. Usable as a decorator."""
+        if self._router is not None:
+            raise ConfigError("this server has an application already")
+        router = Router()
+        router.any("/*path")(handler)
+        self._router = router
+        return handler
+
+    def use(self, router: Router) -> Router:
+        """Serve `router`, below what is served already."""
+        if self._router is None:
+            self._router = router
+        else:
+            self._router.use(router)
+        return router
+
+    @property
+    def limits(self) -> Limits:
+        """Bounds in force."""
+        if self._limits is not None:
+            return self._limits
+        return self._router.limits if isinstance(self._router, App) else Limits()
+
+    @property
+    def debug(self) -> bool:
+        """Developer mode."""
+        if self._debug is not None:
+            return self._debug
+        return self._router.debug if isinstance(self._router, App) else False
+
+    # Where it is
+
+    @property
+    def port(self) -> int:
+        """Port of the first TCP binding, once started."""
+        for address in self.addresses:
+            if isinstance(address, tuple):
+                return int(address[1])
+        raise RuntimeError("the server has no TCP address")
+
+    @property
+    def url(self) -> str:
+        """URL of the first TCP binding, once started."""
+        address = next(address for address in self.addresses if isinstance(address, tuple))
+        host = f"[{address[0]}]" if ":" in address[0] else address[0]
+        scheme = "https" if self.bindings[0].tls is not None else "http"
+        return f"{scheme}://{host}:{address[1]}"
+
+    # Life
+
+    def listen(self) -> None:
+        """Serve until SIGINT or SIGTERM, in a loop made for it. Blocking."""
+        provider = find_transport(self.transport_name)
+        provider.run(self._main)
+
+    async def _main(self, transport: ITransport) -> None:
+        await self.start(transport)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            transport.watch_signal(number, self._signalled)
+        try:
+            await self._stopped
+        finally:
+            await self.finish()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                transport.watch_signal(number, None)
+
+    def _signalled(self) -> None:
+        if self._stopping and self._dispatcher is not None:
+            logger.info("stopping at once")
+            self._cut_off()
+        else:
+            self.stop()
+
+    async def serve(self) -> None:
+        """Serve in the running loop until `stop` is called or this task is cancelled; then drain."""
+        async with self:
+            await self._stopped
+
+    async def __aenter__(self) -> Server:
+        """Start in the running loop.
+
+        Raises:
+            StartupFailed: the application's own code failed.
+            SetupError: the server or its application is put together wrongly.
+            BindingInvalid: a place cannot be listened on.
+        """
+        name = self.transport_name
+        await self.start(find_transport("asyncio" if name == "auto" else name)())
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """Stop accepting, drain, shut the application down."""
+        await self.finish()
+
+    def stop(self) -> None:
+        """Ask `serve` and `listen` to end. Idempotent; returns at once."""
+        if not self._stopping:
+            self._stopping = True
+            if self._stopped is not None:
+                self._stopped.wake()
+
+    async def start(self, transport: ITransport) -> None:
+        if self._transport is not None:
+            raise RuntimeError("a server is started once")
+        router = self._router
+        if router is None:
+            raise ConfigError("this server has nothing to serve: give it an app, a handler or a router")
+        limits = self.limits
+        http = find_engine(self.engine_name).http
+        table = router.compile(compose)
+        self._transport = transport
+        self._stopped = transport.waiter()
+        if isinstance(router, App):
+            self._lifespan = router.running()
+            await self._lifespan.__aenter__()
+        self._dispatcher = Dispatcher(
+            table,
+            transport,
+            ContextPool(lambda: Request(limits), Response),
+            copy_context(),
+            debug=self.debug,
+            access_log=self.access_log,
+        )
+        self._service = Service(
+            transport,
+            self._dispatcher,
+            lambda: http(Role.SERVER, limits),
+            limits,
+        )
+        try:
+            for binding in self.bindings:
+                listener = await transport.listen(binding, self._service.opened)
+                self._listeners.append(listener)
+                self.addresses.append(listener.address)
+        except BaseException:
+            await self.finish()
+            raise
+
+    async def finish(self) -> None:
+        with CancelScope(shield=True):
+            self._stopping = True
+            for listener in self._listeners:
+                listener.close()
+            self._listeners.clear()
+            try:
+                if self._service is not None and self._dispatcher is not None and self._transport is not None:
+                    deadline = _CutOff(self._cut_off)
+                    self._transport.timers.arm(deadline, self._transport.now() + self.drain)
+                    try:
+                        await self._service.stop(self.drain + GRACE)
+                    finally:
+                        self._transport.timers.cancel(deadline)
+                        self._cut_off()
+            finally:
+                if self._lifespan is not None:
+                    lifespan, self._lifespan = self._lifespan, None
+                    await lifespan.__aexit__(None, None, None)
+
+    def _cut_off(self) -> None:
+        """Cancel every handler that still runs."""
+        if self._service is None or self._dispatcher is None:
+            return
+        self._dispatcher.stopping = True
+        self._dispatcher.cancel_sheltered()
+        for stream in list(self._service.streams):
+            driver = stream.receiver
+            for exchange in list(driver.exchanges.values()) if isinstance(driver, Driver) else ():
+                if exchange.task is not None:
+                    exchange.task.cancel()
+
+
+class _CutOff(Timed):
+    """The end of the drain."""
+
+    __slots__ = ("_act",)
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        Timed.__init__(self)
+        self._act = act
+
+    def expired(self, now: float) -> None:
+        self._act()
+
+
+def _binding(place: str | Binding, ssl: tls.SSLContext | TLS | None) -> Binding:
+    return parse_binding(place, tls=_tls(ssl)) if isinstance(place, str) else place
+
+
+def _tls(ssl: tls.SSLContext | TLS | None) -> TLS | None:
+    return ssl if ssl is None or isinstance(ssl, TLS) else TLS(ssl)

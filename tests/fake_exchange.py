@@ -1,0 +1,139 @@
+"""An exchange without a connection: it records what an application sends and hands out what a test feeds."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Coroutine
+from contextvars import Context
+from types import SimpleNamespace
+from typing import Any, BinaryIO
+
+from highper_core.errors import Fault, LocalProtocolError
+from highper_core.events import END_OF_MESSAGE, Data, EndOfMessage, Event, Request, Response
+
+
+class FakeExchange:
+    """Stands for `highper_transports.exchange.Exchange`."""
+
+    def __init__(
+        self,
+        method: bytes = b"GET",
+        target: bytes = b"/",
+        headers: list[tuple[bytes, bytes]] | None = None,
+        content: list[bytes] | None = None,
+    ) -> None:
+        length = sum(map(len, content or ()))
+        self.request = Request(method=method, target=target, headers=headers or [], content_length=length)
+        self.stream = SimpleNamespace(peer=("192.0.2.1", 4711), local=("192.0.2.2", 80), scheme="http")
+        self.driver = SimpleNamespace(connection=None)
+        self.stream_id = 0
+        self.task: Any = None
+        self.response_started = False
+        self.bytes_sent = 0
+        self.disconnected = False
+        self.events: deque[Event] = deque([*map(Data, content or ()), END_OF_MESSAGE])
+        self.head: Response | None = None
+        self.content = b""
+        self.complete = False
+        self.aborted = False
+        self.closed = 0
+
+    def receive_nowait(self) -> Event | None:
+        return self.events.popleft() if self.events else None
+
+    async def receive(self) -> Event:
+        return self.events.popleft()
+
+    def send(self, event: Event) -> None:
+        if isinstance(event, Response):
+            self._check(event)
+            self.head = event
+            self.response_started = True
+        elif isinstance(event, Data):
+            self.content += event.data
+            self.bytes_sent += len(event.data)
+        elif isinstance(event, EndOfMessage):
+            self.complete = True
+
+    def send_message(self, head: Response, content: bytes = b"") -> None:
+        self._check(head)
+        self.send(head)
+        self.send(Data(content))
+        self.send(END_OF_MESSAGE)
+
+    def _check(self, head: Response) -> None:
+        if self.response_started:
+            raise LocalProtocolError(Fault.EVENT_ILLEGAL)
+        if any(b"\n" in value for _, value in head.headers):
+            raise LocalProtocolError(Fault.FIELD_VALUE_INVALID)
+
+    async def drain(self) -> None:
+        if self.disconnected:
+            raise ConnectionError
+
+    async def send_file(self, file: BinaryIO, offset: int, length: int) -> None:
+        file.seek(offset)
+        self.send(Data(file.read(length)))
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def close(self) -> None:
+        self.closed += 1
+
+    @property
+    def fields(self) -> dict[bytes, bytes]:
+        assert self.head is not None
+        return dict(self.head.headers)
+
+
+class FakeTask:
+    """A task that has run to its first wait."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> None:
+        self._coroutine = coroutine
+        self._context = context
+        self.error: BaseException | None = None
+        self.cancelled = False
+        self._done = False
+        self.step()
+
+    def step(self) -> None:
+        try:
+            self._context.run(self._coroutine.send, None)
+        except StopIteration:
+            self._done = True
+        except BaseException as error:
+            self.error = error
+            self._done = True
+
+    def throw(self, error: BaseException) -> None:
+        try:
+            self._context.run(self._coroutine.throw, error)
+        except StopIteration:
+            self._done = True
+        except BaseException as raised:
+            self.error = raised
+            self._done = True
+
+    def done(self) -> bool:
+        return self._done
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class FakeTransport:
+    """Runs every task at once, up to its first wait."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.tasks: list[FakeTask] = []
+
+    def now(self) -> float:
+        return self.time
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> FakeTask:
+        task = FakeTask(coroutine, context)
+        self.tasks.append(task)
+        return task
