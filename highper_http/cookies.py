@@ -111,4 +111,4 @@ def _check_prefix(name: str, path: str | None, domain: str | None, secure: bool)
     if prefix.startswith(("__secure-", "__host-")) and not secure:
         raise ValueError(f"the prefix of {name!r} demands a secure cookie")
     if prefix.startswith("__host-") and (path != "/" or domain is not None):
-        raise ValueError(f"the prefix of {name!r} demands the path '/' and no domain")
+        raise ValueError(f"the prefix of {name!r} demands the path '/' and no domain of the cookie")
