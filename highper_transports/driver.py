@@ -325,9 +325,7 @@ class Driver(Outlet):
     def _drain(self, now: float) -> None:
         """The answer is out, the content is not all in: read and drop the rest, within bounds."""
         limits = self.connection.limits
-        if not self.is_server:
-            self.close(now)
-        elif self.stopping or self._failed:
+        if self.stopping or self._failed or not self.is_server:
             self.last_answer(now)
         elif self.connection.content_remaining > limits.drained_content:
             self.linger(now)

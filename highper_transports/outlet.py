@@ -17,7 +17,7 @@ from typing import Final
 from highper_core.connection import Connection
 from highper_core.errors import LocalProtocolError, RemoteProtocolError
 from highper_core.events import Response
-from highper_core.state import State
+from highper_core.state import Role, State
 
 from .flow_control import IncomingFlow, OutgoingFlow
 from .stream import Receiver, Stream
@@ -145,7 +145,7 @@ class Outlet(Receiver):
         """Close after an answer that ends the conversation; linger where bytes may come that nobody reads."""
         theirs = self.connection.their_state
         complete = theirs is State.MUST_CLOSE or theirs is State.CLOSED or theirs is State.DONE
-        if complete and not self.connection.unparsed:
+        if (complete and not self.connection.unparsed) or self.connection.role is Role.CLIENT:
             self.close(now)
         else:
             self.linger(now)

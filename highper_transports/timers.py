@@ -69,7 +69,9 @@ class TimerWheel:
         self._ticks: list[int] = []
         self._handle: TimerHandle | None = None
         self._next = 0
-        self._floor = 0  # no bucket at or below it: a deadline in the past is met at the next tick, not in a spin
+        self._floor = int(
+            now() / resolution
+        )  # no bucket at or below it: a deadline in the past is met at the next tick, not in a spin
         self._size = 0
 
     def __len__(self) -> int:
@@ -141,7 +143,7 @@ class TimerWheel:
         """Take entries one by one, so that one which raises costs the others nothing."""
         due = tick * self._resolution
         moment = now if now > due else due
-        self._floor = tick
+        self._floor = int(moment / self._resolution)
         bucket = self._buckets[tick]
         while bucket:
             timed = next(iter(bucket))
