@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from zope.interface import Attribute, Interface
 
+from .errors import Fault
+from .events import Event, Request, Response, Signal
+from .limits import Limits
+from .state import Role
+
 __all__ = ["IEngine", "IHttpConnection"]
 
 
@@ -16,7 +21,7 @@ class IEngine(Interface):
 
     name = Attribute("Name in the registry.")
 
-    def http(role, limits) -> IHttpConnection:
+    def http(role: Role, limits: Limits) -> IHttpConnection:
         """Return a fresh `IHttpConnection`."""
 
 
@@ -36,19 +41,19 @@ class IHttpConnection(Interface):
     waiting_for_continue = Attribute("The peer holds its content back for a 100.")
     content_remaining = Attribute("Bytes of known-length content not yet here; 0 for none, -1 for unknown.")
 
-    def receive_data(data, now=0.0) -> None:
+    def receive_data(data: bytes | bytearray | memoryview, now: float = 0.0) -> None:
         """Append bytes from the peer; empty means end of input."""
 
-    def next_event() -> object:
+    def next_event() -> Event | Signal:
         """Return the next event, NEED_DATA or PAUSED."""
 
-    def send(event) -> None:
+    def send(event: Event) -> None:
         """Frame one event into the output."""
 
-    def send_message(head, content=b"") -> None:
+    def send_message(head: Request | Response, content: bytes = b"") -> None:
         """Frame a head, its whole content and the end, or nothing."""
 
-    def send_file(length) -> None:
+    def send_file(length: int) -> None:
         """Account for content that the caller moves itself."""
 
     def data_to_send() -> bytes:
@@ -63,17 +68,17 @@ class IHttpConnection(Interface):
     def reset() -> None:
         """Become as newly made."""
 
-    def content_received(length, now=0.0) -> None:
+    def content_received(length: int, now: float = 0.0) -> None:
         """Account for content that the caller read itself."""
 
     def next_deadline() -> float:
         """Return when `expired` wants to be asked."""
 
-    def expired(now) -> object:
+    def expired(now: float) -> Fault:
         """Return the fault of the deadline that has passed."""
 
-    def pause_reading(now) -> None:
+    def pause_reading(now: float) -> None:
         """Stop the clocks of content."""
 
-    def resume_reading(now) -> None:
+    def resume_reading(now: float) -> None:
         """Start the clocks of content again."""
