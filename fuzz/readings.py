@@ -115,7 +115,6 @@ class _Reader:
         self.request = ASKED[asked]
         self.events: list[Event] = []
         self.content: list[bytes] = []
-        self.proposed = False
         self.fault = Fault.NONE
         self.steps = 0
 
@@ -167,8 +166,6 @@ class _Reader:
             return
         self._flush()
         self.events.append(event)
-        if kind is Request:
-            self.proposed = _proposes_switch(event)  # type: ignore[arg-type]
 
     def _flush(self) -> None:
         if self.content:
@@ -191,14 +188,12 @@ class _Reader:
         return False
 
     def _answer(self) -> None:
-        if self.switch and self.proposed:
-            request = next(event for event in reversed(self.events) if type(event) is Request)
-            if request.method == b"CONNECT":  # type: ignore[attr-defined]
-                self.connection.send(Response(status_code=200))
-            else:
-                self.connection.send(_SWITCHING)
+        request = next(event for event in reversed(self.events) if isinstance(event, Request))
+        tunnel = request.method == b"CONNECT"
+        if self.switch and _proposes_switch(request):
+            self.connection.send(_TUNNEL if tunnel else _SWITCHING)
         else:
-            self.connection.send_message(_OK, b"ok")
+            self.connection.send_message(_NOT_FOUND if tunnel else _OK, b"ok")
 
     def _refuse(self) -> None:
         """See that the fault stays, and refuse as a server does."""
@@ -218,5 +213,7 @@ def _proposes_switch(request: Request) -> bool:
     return request.method == b"CONNECT" or (request.http_version == b"1.1" and b"upgrade" in request.headers)
 
 
+_TUNNEL = Response(status_code=200)
+_NOT_FOUND = Response(status_code=404)
 _OK = Response(status_code=200, headers=[(b"content-type", b"text/plain")])
 _SWITCHING = Response(status_code=101, headers=[(b"connection", b"upgrade"), (b"upgrade", b"toy")])

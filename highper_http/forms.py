@@ -9,6 +9,7 @@ What a form holds belongs to its request: files are closed when the request ends
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,8 @@ __all__ = ["FormData", "FormLimits", "UploadFile", "parse_form"]
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
+_HYPHEN: Final = 0x2D
+_SILENT: Final = logging.Logger("python_multipart", logging.CRITICAL + 1)  # a client must not fill logs with its errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +132,7 @@ class _Multipart:
             max_header_count=8,
             max_header_size=limits.part_head,
         )
+        self._parser.logger = _SILENT
         self._pairs: list[tuple[str, str | UploadFile]] = []
         self._files = 0
         self._line = (bytearray(), bytearray())
@@ -145,6 +149,8 @@ class _Multipart:
         total = 0
         try:
             async for chunk in chunks:
+                if not total and chunk and chunk[0] != _HYPHEN:  # the parser would look for it in this chunk alone
+                    raise BadRequest("the form does not start with its boundary")
                 total += len(chunk)
                 if total > self._limits.total:
                     raise ContentTooLarge(f"a form may have {self._limits.total} bytes")

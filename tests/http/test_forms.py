@@ -308,3 +308,17 @@ def test_reading_is_linear(unit: bytes) -> None:
 
     for size in (16, 4096):
         assert calls(unit * 4000, size) <= 2 * calls(unit * 2000, size) + 10
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1 << 20])
+def test_multipart_preamble(size: int) -> None:
+    """What stands before the first boundary is refused, however the content is cut; RFC 7578 knows no preamble."""
+    with pytest.raises(BadRequest):
+        read("multipart/form-data; boundary=b", b"\r\na--b--\r\n", size)
+
+
+def test_malformed_multipart_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A client cannot fill the logs with malformed forms (Tornado CVE-2025-47287)."""
+    with caplog.at_level(0), pytest.raises(BadRequest):
+        read(MULTIPART, b"--b-42\rx")
+    assert not [record for record in caplog.records if record.name != "asyncio"]
