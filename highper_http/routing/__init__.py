@@ -1,6 +1,7 @@
 """Routing: patterns, the routers that collect them, and the table a request is matched against."""
 
-from .pattern import Kind, Pattern
+from .kinds import Kind
+from .pattern import Pattern
 from .route import Route
 from .router import Router
 from .table import RouteTable

@@ -16,7 +16,8 @@ from typing import Any
 from .. import percent
 from ..endpoint import Call, Handler
 from ..errors import BadRequest, HTTPError, MethodNotAllowed, NotFound
-from .pattern import Pattern, classify, convert
+from .kinds import classify, convert
+from .pattern import Pattern
 from .route import ANY, Compose, Match, Route
 from .tree import State, build
 
@@ -90,10 +91,8 @@ def _parameter(state: State, segment: bytes) -> State | None:
 def _values(route: Route, segments: list[bytes]) -> tuple[Any, ...]:
     values: list[Any] = []
     for index, kind in route.captures:
-        if kind == _REST:
-            values.append(percent.decode_text(b"/".join(segments[index:])))
-        else:
-            values.append(convert(kind, segments[index]))
+        segment = b"/".join(segments[index:]) if kind == _REST else segments[index]
+        values.append(convert(kind, segment))
     return tuple(values)
 
 

@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import SetupError
-from .pattern import Kind, Segment, classify
+from .kinds import Kind, classify
+from .pattern import Segment
 from .route import Route
 
 __all__ = ["State", "build"]

@@ -18,7 +18,7 @@ import highper_http.routing
 from highper_http.errors import RouteConflict, SetupError
 from highper_http.middleware import compose
 from highper_http.routing import Kind, Pattern, Router, RouteTable
-from highper_http.routing.pattern import classify
+from highper_http.routing.kinds import classify
 
 
 def handler(request: Any) -> None:

@@ -1,0 +1,4 @@
+# Augments kinds.py: segments are judged without a call through Python.
+
+cpdef int classify(bytes segment) except -1
+cpdef object convert(int kind, bytes segment)
