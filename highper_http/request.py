@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 import orjson
 
 from highper_core.limits import Limits
@@ -251,7 +251,7 @@ class Request:
     @property
     def scheme(self) -> str:
         """'http' or 'https'."""
-        return self._open().stream.scheme  # type: ignore[no-any-return]
+        return self._open().stream.scheme
 
     @property
     def context(self) -> RequestContext:

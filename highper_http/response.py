@@ -15,7 +15,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 import orjson
 
 from highper_core.events import EndOfMessage
@@ -337,7 +337,7 @@ class Response:
             self._state = FINISHED
             self._content = b""
 
-    def _begin_error(self, status: int, content_type: bytes, content: bytes) -> None:
+    def _begin_error(self, status: int, content_type: Bytes, content: Bytes) -> None:
         """Become the answer for an error: what was set is dropped, `before_head` callbacks are kept."""
         assert self._state < HEAD_SENT
         if self._file is not None:

@@ -1,19 +1,9 @@
-"""A client inside the process, for tests: real requests over the memory transport, no socket, no port.
-
-    async with TestClient(app) as client:
-        answer = await client.get("/users/7")
-        assert answer.status == 200 and answer.json() == {"user_id": "7"}
-
-    async with client.stream("GET", "/count") as answer:
-        async for piece in answer: ...
-
-The application is started up and shut down with the client, and every byte passes engine, driver and stream as on a
-socket. In the loop that `run` makes, time is virtual: a handler that sleeps an hour answers at once.
-"""
+"""The client: requests in, answers out, over a stream in memory."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeAlias
 from urllib.parse import quote, urlencode
@@ -21,90 +11,23 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from highper_core import HttpConnection, Role
-from highper_core.events import END_OF_MESSAGE, Data, EndOfMessage
+from highper_core.events import END_OF_MESSAGE, Data
 from highper_core.events import Request as RequestHead
 from highper_core.events import Response as ResponseHead
 from highper_transports.driver import Driver
-from highper_transports.errors import TransportError
+from highper_transports.errors import StreamClosed, TransportError
 from highper_transports.exchange import Exchange
 from highper_transports.memory import MemoryTransport
 
-from .endpoint import Handler
-from .headers import Headers
-from .routing import Router
-from .server import Server
+from ..endpoint import Handler
+from ..routing import Router
+from ..server import Server
+from .answers import Answer, StreamedAnswer
 
-__all__ = ["Answer", "StreamedAnswer", "TestClient", "run"]
+__all__ = ["Fields", "Pieces", "TestClient"]
 
 Fields: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 Pieces: TypeAlias = AsyncIterator[bytes]
-
-
-def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    """Run the coroutine function `main` in a fresh loop whose clock is virtual, and return its result. Blocking."""
-
-    async def start(transport: MemoryTransport) -> Any:
-        return await main()
-
-    return MemoryTransport.run(start)
-
-
-class StreamedAnswer:
-    """An answer whose content arrives as it is iterated.
-
-    Attributes:
-        status: status code.
-        headers: fields, as text.
-        http_version: '1.1' or '1.0'.
-    """
-
-    def __init__(self, exchange: Exchange, head: ResponseHead) -> None:
-        self.status = head.status_code
-        self.headers = Headers(head.headers)
-        self.http_version = head.http_version.decode("ascii")
-        self._exchange = exchange
-        self.trailers: Headers | None = None
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while self.trailers is None:
-            event = await self._exchange.receive()
-            if isinstance(event, EndOfMessage):
-                self.trailers = Headers(event.headers)
-            elif isinstance(event, Data):
-                yield bytes(event.data)
-
-
-class Answer:
-    """A whole answer.
-
-    Attributes:
-        status: status code.
-        headers: fields, as text.
-        content: bytes of content.
-    """
-
-    def __init__(self, streamed: StreamedAnswer, content: bytes) -> None:
-        self.status = streamed.status
-        self.headers = streamed.headers
-        self.trailers = streamed.trailers
-        self.http_version = streamed.http_version
-        self.content = content
-
-    @property
-    def text(self) -> str:
-        """Content as UTF-8 text."""
-        return self.content.decode()
-
-    def json(self) -> Any:
-        """Return the content read as JSON."""
-        return orjson.loads(self.content)
-
-    def header(self, name: str) -> str | None:
-        """Return a field's value, or None."""
-        return self.headers.get(name)
-
-    def __repr__(self) -> str:
-        return f"<Answer {self.status} {self.content[:60]!r}>"
 
 
 class TestClient:
@@ -136,8 +59,8 @@ class TestClient:
 
     async def __aenter__(self) -> TestClient:
         """Start the application up."""
-        self._transport = MemoryTransport()
-        await self.server.start(self._transport)
+        self.transport = MemoryTransport()
+        await self.server.start(self.transport)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -236,18 +159,22 @@ class TestClient:
 
     # Connections
 
-    async def _driver(self) -> Driver:
+    async def _open(self, head: RequestHead, content: bytes | None) -> tuple[Driver, Exchange]:
         while self._idle:
             driver = self._idle.pop()
-            if driver.connection.is_resting and not driver.stream.closing:
-                return driver
+            with suppress(StreamClosed):  # the server may have ended it meanwhile
+                return driver, driver.open(head, content)
+        driver = await self._connect()
+        return driver, driver.open(head, content)
+
+    async def _connect(self) -> Driver:
         opened: list[Driver] = []
 
         def attach(stream: Any) -> None:
             connection = HttpConnection(Role.CLIENT, engine=self._engine)
             opened.append(Driver(stream, connection))
 
-        await self._transport.connect(self.server.addresses[0], attach)
+        await self.transport.connect(self.server.addresses[0], attach)
         self._drivers.append(opened[0])
         return opened[0]
 
@@ -270,25 +197,25 @@ class _Call:
         self._content = content
 
     async def __aenter__(self) -> StreamedAnswer:
-        driver = self._used = await self._client._driver()
-        content = self._content
-        if content is None or isinstance(content, bytes):
-            exchange = self._exchange = driver.open(self._head, content or b"")
-        else:
-            exchange = self._exchange = driver.open(self._head)
-            try:
-                async for piece in content:
-                    exchange.send(Data(piece))
-                    await exchange.drain()
-                exchange.send(END_OF_MESSAGE)
-            except TransportError:  # it may have been answered before it was read
-                pass
+        content = self._content if self._content is not None else b""
+        whole = content if isinstance(content, bytes) else None
+        self._used, exchange = await self._client._open(self._head, whole)
+        self._exchange = exchange
+        if not isinstance(content, bytes):
+            with suppress(TransportError):  # it may be answered before it was read
+                await self._send(content)
         while True:
             event = await exchange.receive()
             if isinstance(event, ResponseHead):
                 self._client._learn(event)
                 self._streamed = StreamedAnswer(exchange, event)
                 return self._streamed
+
+    async def _send(self, content: Pieces) -> None:
+        async for piece in content:
+            self._exchange.send(Data(piece))
+            await self._exchange.drain()
+        self._exchange.send(END_OF_MESSAGE)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
