@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from highper_core.grammar import TARGET
 from highper_http import percent
 from highper_http.middleware.compose import compose
 from highper_http.routing import Kind, Pattern, Router
@@ -66,8 +67,8 @@ def check(method: bytes, target: bytes) -> None:
     """
     route, values = TABLE.match(method, target)
     assert len(values) == len(route.names), (route, values)
-    if method != b"GET" or not target.startswith(b"/"):
-        return
+    if method != b"GET" or not target.startswith(b"/") or not all(map(TARGET.__getitem__, target)):
+        return  # the core refuses such octets before anything is routed
     path = target.partition(b"?")[0]
     expected = _searched(path)
     found = route.path if route in TABLE.routes else None
