@@ -122,10 +122,10 @@ class IStream(Interface):
         """Set the water marks of the write buffer."""
 
     def close() -> None:
-        """Close after what is queued was written. `lost(None)` follows."""
+        """Close after what is queued was written. `lost(None)` follows, never synchronously, and nothing before it."""
 
     def abort() -> None:
-        """Close now; queued bytes are lost, the peer sees a reset where the system allows. `lost` follows."""
+        """Close now; queued bytes are lost, the peer sees a reset where the system allows. As `close`."""
 
     def pause_reading() -> None:
         """Deliver no more bytes until resumed. Idempotent."""

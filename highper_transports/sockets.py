@@ -121,14 +121,14 @@ class Binding:
         for family, _, _, _, address in dict.fromkeys(found):
             try:
                 listener = self._bind(family, (address[0], port, *address[2:]))
-            except OSError as error:  # a name may mean a family this machine has no address of
+            except OSError as error:
                 failure = error
-                continue
+                if error.errno == errno.EADDRINUSE:
+                    break
+                continue  # a name may mean a family this machine has no address of
             listeners.append(listener)
             port = port or listener.getsockname()[1]  # every address of a name gets the same free port
-        if not listeners:
-            raise failure or OSError(errno.EADDRNOTAVAIL, "the name means no address")
-        if failure is not None and failure.errno == errno.EADDRINUSE:
+        if failure is not None and (failure.errno == errno.EADDRINUSE or not listeners):
             for listener in listeners:
                 listener.close()
             raise failure

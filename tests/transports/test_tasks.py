@@ -1,0 +1,298 @@
+"""A request's task is a real one from its first instruction, on every asyncio-family provider."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from highper_transports.asyncio import AsyncioTransport
+from highper_transports.asyncio.tasks import EagerLoop
+from highper_transports.uvloop import UvloopTransport
+
+ROOT = Path(__file__).parents[2]
+PROVIDERS = [AsyncioTransport, UvloopTransport]
+variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="outside")
+
+
+@pytest.fixture(params=PROVIDERS, ids=lambda provider: provider.name)
+def provider(request: pytest.FixtureRequest) -> type[AsyncioTransport]:
+    return request.param
+
+
+def from_an_event(
+    provider: type[AsyncioTransport], coroutine: Callable[[], Coroutine[Any, Any, Any]]
+) -> tuple[bool, asyncio.Task[Any]]:
+    """Spawn from a callback of the loop, as a read event does; return whether it was done at once, and the task."""
+
+    async def main(transport: Any) -> tuple[bool, asyncio.Task[Any]]:
+        spawned: asyncio.Future[tuple[bool, asyncio.Task[Any]]] = asyncio.get_running_loop().create_future()
+
+        def event() -> None:
+            task = transport.spawn(coroutine(), contextvars.copy_context())
+            spawned.set_result((task.done(), task))
+
+        transport.call_soon(event)
+        at_once, task = await spawned
+        await asyncio.wait([task])
+        assert len(transport.tasks) == 0
+        return at_once, task
+
+    return provider.run(main)
+
+
+def test_the_first_step_runs_at_once(provider: type[AsyncioTransport]) -> None:
+    async def handler() -> str:
+        return "done"
+
+    at_once, task = from_an_event(provider, handler)
+    assert at_once
+    assert task.result() == "done"
+
+
+def test_the_task_is_current_in_its_first_step(provider: type[AsyncioTransport]) -> None:
+    async def handler() -> asyncio.Task[Any] | None:
+        assert asyncio.current_task() in asyncio.all_tasks()
+        return asyncio.current_task()
+
+    at_once, task = from_an_event(provider, handler)
+    assert at_once
+    assert task.result() is task
+
+
+def test_nothing_is_current_afterwards(provider: type[AsyncioTransport]) -> None:
+    async def main(transport: Any) -> Any:
+        seen: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        async def handler() -> None:
+            await asyncio.sleep(0)
+
+        def event() -> None:
+            transport.spawn(handler(), contextvars.copy_context())
+            seen.set_result(asyncio.current_task())
+
+        transport.call_soon(event)
+        return await seen
+
+    assert provider.run(main) is None
+
+
+def test_a_timeout_in_the_first_step(provider: type[AsyncioTransport]) -> None:
+    async def handler() -> str:
+        try:
+            async with asyncio.timeout(0.01):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            return "timed out"
+        return "never"
+
+    at_once, task = from_an_event(provider, handler)
+    assert not at_once
+    assert task.result() == "timed out"
+
+
+def test_a_task_group_in_the_first_step(provider: type[AsyncioTransport]) -> None:
+    async def child(value: int) -> int:
+        await asyncio.sleep(0)
+        return value
+
+    async def handler() -> list[int]:
+        async with asyncio.TaskGroup() as group:
+            children = [group.create_task(child(value)) for value in range(3)]
+        return [item.result() for item in children]
+
+    _, task = from_an_event(provider, handler)
+    assert task.result() == [0, 1, 2]
+
+
+def test_a_failing_task_group_in_the_first_step(provider: type[AsyncioTransport]) -> None:
+    async def child() -> None:
+        raise ValueError("child")
+
+    async def handler() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child())
+            await asyncio.Event().wait()
+
+    _, task = from_an_event(provider, handler)
+    assert isinstance(task.exception(), ExceptionGroup)
+
+
+def test_cancelling_itself_in_the_first_step(provider: type[AsyncioTransport]) -> None:
+    async def handler() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel("enough")
+        assert task.cancelling() == 1
+        await asyncio.sleep(0)
+
+    _, task = from_an_event(provider, handler)
+    assert task.cancelled()
+
+
+def test_cancelling_from_outside_after_the_first_step(provider: type[AsyncioTransport]) -> None:
+    async def main(transport: Any) -> list[str]:
+        log: list[str] = []
+        spawned: asyncio.Future[asyncio.Task[Any]] = asyncio.get_running_loop().create_future()
+
+        async def handler() -> None:
+            log.append("begun")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                log.append("ended")
+
+        transport.call_soon(lambda: spawned.set_result(transport.spawn(handler(), contextvars.copy_context())))
+        task = await spawned
+        assert len(transport.tasks) == 1
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        return log
+
+    assert provider.run(main) == ["begun", "ended"]
+
+
+def test_anyio_in_the_first_step(provider: type[AsyncioTransport]) -> None:
+    async def handler() -> str:
+        with anyio.move_on_after(0.01) as scope:
+            async with anyio.create_task_group() as group:
+                group.start_soon(anyio.sleep, 0)
+                await anyio.sleep(60)
+        assert scope.cancelled_caught
+        async with anyio.create_task_group() as group:
+            group.cancel_scope.cancel()
+            await anyio.sleep(60)
+        return anyio.get_current_task().name or "unnamed"
+
+    _, task = from_an_event(provider, handler)
+    assert task.result() == task.get_name()
+
+
+def test_awaiting_a_thread_in_the_first_step(provider: type[AsyncioTransport]) -> None:
+    async def handler() -> int:
+        return await anyio.to_thread.run_sync(lambda: 7)
+
+    _, task = from_an_event(provider, handler)
+    assert task.result() == 7
+
+
+def test_an_error_in_the_first_step_stays_in_the_task(provider: type[AsyncioTransport]) -> None:
+    async def handler() -> None:
+        raise ValueError("mine")
+
+    at_once, task = from_an_event(provider, handler)
+    assert at_once
+    assert isinstance(task.exception(), ValueError)
+
+
+def test_each_task_has_its_own_context(provider: type[AsyncioTransport]) -> None:
+    async def handler() -> str:
+        before = variable.get()
+        variable.set("inside")
+        await asyncio.sleep(0)
+        return f"{before} {variable.get()}"
+
+    _, task = from_an_event(provider, handler)
+    assert task.result() == "outside inside"
+    assert variable.get() == "outside"
+
+
+def test_within_a_task_the_first_step_is_scheduled(provider: type[AsyncioTransport]) -> None:
+    """A step within a step would let one task's code run in the middle of another's."""
+
+    async def main(transport: Any) -> tuple[bool, str]:
+        async def handler() -> str:
+            return "done"
+
+        task = transport.spawn(handler(), contextvars.copy_context())
+        return task.done(), await task
+
+    assert provider.run(main) == (False, "done")
+
+
+def test_call_soon_is_the_loops_own_again(provider: type[AsyncioTransport]) -> None:
+    async def main(transport: Any) -> bool:
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        async def handler() -> None:
+            asyncio.get_running_loop().call_soon(done.set_result, "call_soon" in vars(transport.loop))
+
+        transport.call_soon(lambda: transport.spawn(handler(), contextvars.copy_context()))
+        return await done
+
+    assert provider.run(main) is False
+
+
+def test_running_tasks_are_held(provider: type[AsyncioTransport]) -> None:
+    """A loop refers to its tasks weakly; nobody else does here."""
+
+    async def main(transport: Any) -> str:
+        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        async def handler() -> None:
+            await asyncio.sleep(0.01)
+            done.set_result("survived")
+
+        def event() -> None:
+            transport.spawn(handler(), contextvars.copy_context())
+
+        transport.call_soon(event)
+        await asyncio.sleep(0)
+        gc.collect()
+        return await done
+
+    assert provider.run(main) == "survived"
+
+
+def test_exit_leaves_the_loop(provider: type[AsyncioTransport]) -> None:
+    """In a process of its own: what an exit leaves behind is logged when the interpreter collects it."""
+    script = f"""
+import asyncio, contextvars
+from highper_transports.registry import transport
+
+async def main(transport):
+    async def handler():
+        raise SystemExit(3)
+    transport.call_soon(lambda: transport.spawn(handler(), contextvars.copy_context()))
+    await asyncio.sleep(5)
+
+transport({provider.name!r}).run(main)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=30)
+    assert done.returncode == 3
+
+
+@pytest.mark.parametrize("runner", ["asyncio", "uvloop"])
+def test_in_a_foreign_loop(runner: str) -> None:
+    """3.11 cannot start eagerly there; later versions can. Either way the task is real."""
+    import uvloop
+
+    async def main() -> tuple[bool, str]:
+        transport = (AsyncioTransport if runner == "asyncio" else UvloopTransport)()
+        assert not isinstance(transport.loop, EagerLoop)
+        spawned: asyncio.Future[tuple[bool, Awaitable[str]]] = asyncio.get_running_loop().create_future()
+
+        async def handler() -> str:
+            assert asyncio.current_task() is not None
+            return "done"
+
+        def event() -> None:
+            task = transport.spawn(handler(), contextvars.copy_context())
+            spawned.set_result((task.done(), task))
+
+        transport.call_soon(event)
+        at_once, task = await spawned
+        return at_once, await task
+
+    factory = asyncio.SelectorEventLoop if runner == "asyncio" else uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as foreign:
+        assert foreign.run(main()) == (sys.version_info >= (3, 12), "done")
