@@ -38,7 +38,10 @@ def classify(segment: bytes) -> int:
 
     An int is also a float, and everything is also a str.
     """
-    digits = segment[1:] if segment[0] == 45 else segment
+    first = segment[0]
+    if first > 57 and len(segment) != 36:  # neither a digit nor a sign
+        return 4
+    digits = segment[1:] if first == 45 else segment
     if digits.isdigit():
         if len(digits) <= _INT_DIGITS:
             return 1

@@ -106,6 +106,14 @@ class Route:
         route.endpoint, route.call = compose(route.handler, Call(route.call), route.layers)
         return route
 
+    @staticmethod
+    def prepared(handler: Handler, layers: Sequence[Any], compose: Compose, names: tuple[str, ...] = ()) -> Route:
+        """Return a route outside every pattern: an answer that a table holds ready, with parameters of these names."""
+        route = Route((ANY,), Pattern(""), handler, layers=layers, inline=True)
+        route.names = names
+        route.endpoint, route.call = compose(handler, Call(route.call), route.layers)
+        return route
+
     def __repr__(self) -> str:
         return f"Route({' '.join(self.methods)} {self.path or '-'})"
 

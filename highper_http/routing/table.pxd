@@ -38,7 +38,7 @@ cdef class RouteTable:
     @cython.locals(routes=MethodRoutes)
     cpdef tuple match(self, bytes method, bytes target)
 
-    @cython.locals(path=bytes, cut=Py_ssize_t)
+    @cython.locals(path=bytes)
     cdef tuple _search(self, MethodRoutes routes, bytes method, bytes target)
 
     cdef tuple _other_form(self, bytes method, bytes target)

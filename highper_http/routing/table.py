@@ -14,10 +14,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .. import percent
-from ..endpoint import Call, Handler
 from ..errors import BadRequest, HTTPError, MethodNotAllowed, NotFound
 from .kinds import classify, convert
-from .pattern import Pattern
 from .route import ANY, Compose, Match, Route
 from .tree import State, build
 
@@ -122,11 +120,11 @@ class RouteTable:
 
     def __init__(self, routes: Sequence[Route], layers: Sequence[Any], compose: Compose) -> None:
         self.routes = tuple(routes)
-        self.not_found = _prepared(_not_found, layers, compose)
-        self.method_not_allowed = _prepared(_method_not_allowed, layers, compose, names=("allow",))
-        self.options = _prepared(_options, layers, compose, names=("allow",))
-        self.malformed = _prepared(_malformed, layers, compose)
-        self.tunnel = _prepared(_tunnel, layers, compose)
+        self.not_found = Route.prepared(_not_found, layers, compose)
+        self.method_not_allowed = Route.prepared(_method_not_allowed, layers, compose, names=("allow",))
+        self.options = Route.prepared(_options, layers, compose, names=("allow",))
+        self.malformed = Route.prepared(_malformed, layers, compose)
+        self.tunnel = Route.prepared(_tunnel, layers, compose)
         self._methods: dict[bytes, MethodRoutes] = {}
         own: dict[str, list[Route]] = {}
         for route in routes:
@@ -166,13 +164,12 @@ class RouteTable:
 
     def _search(self, routes: MethodRoutes, method: bytes, target: bytes) -> Match:
         path = target
-        cut = path.find(b"?")
-        if cut >= 0:
-            path = path[:cut]
+        if b"?" in path:
+            path = path[: path.find(b"?")]
             found = routes.static.get(path)
             if found is not None:
                 return found
-        if not path.startswith(b"/"):
+        if not path or path[0] != 47:
             return self._other_form(method, target)
         try:
             if b"%" in path:
@@ -214,13 +211,6 @@ class RouteTable:
             return self.not_found.match
         allow = ", ".join(sorted([*allowed, "OPTIONS"], key=_rank))
         return (self.options if method == b"OPTIONS" else self.method_not_allowed), (allow,)
-
-
-def _prepared(handler: Handler, layers: Sequence[Any], compose: Compose, names: tuple[str, ...] = ()) -> Route:
-    route = Route((ANY,), Pattern(""), handler, layers=layers, inline=True)
-    route.names = names
-    route.endpoint, route.call = compose(handler, Call(route.call), route.layers)
-    return route
 
 
 def _rank(method: str) -> tuple[int, str]:
