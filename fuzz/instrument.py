@@ -15,7 +15,7 @@ import sysconfig
 import tomllib
 from pathlib import Path
 
-__all__ = ["build"]
+__all__ = ["build", "copy_packages"]
 
 HOME = Path(__file__).parent
 ROOT = HOME.parent
@@ -42,10 +42,7 @@ def build(directory: Path, clang: str = "clang") -> tuple[Path, list[str]]:
     Raises:
         subprocess.CalledProcessError: something did not compile.
     """
-    tree = directory / "tree"
-    shutil.rmtree(tree, ignore_errors=True)
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__"))
+    tree = copy_packages(directory / "tree")
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"].get("ext-modules", [])
     modules = {module["name"]: module["sources"][0] for module in listed}
     environment = {
@@ -57,6 +54,14 @@ def build(directory: Path, clang: str = "clang") -> tuple[Path, list[str]]:
     arguments = [f"{name}={source}" for name, source in modules.items()]
     subprocess.run([sys.executable, "-c", _BUILD, *arguments], cwd=tree, env=environment, check=True)
     return _program(directory, clang), list(modules)
+
+
+def copy_packages(tree: Path) -> Path:
+    """Copy the packages to the directory `tree`, over what is there, without anything compiled; return it."""
+    shutil.rmtree(tree, ignore_errors=True)
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__"))
+    return tree
 
 
 def _program(directory: Path, clang: str) -> Path:
