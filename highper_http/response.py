@@ -62,7 +62,7 @@ class Response:
         self._exchange: Exchange | None = None
         self._state = OPEN
         self._status = 0
-        self._content: bytes | None = None
+        self._content = b""
         self._content_type: bytes | None = None
         self._fields: list[tuple[bytes, bytes]] | None = None
         self._before: list[Callable[[], object]] | None = None
@@ -79,7 +79,7 @@ class Response:
         self._exchange = None
         self._state = OPEN
         self._status = 0
-        self._content = None
+        self._content = b""
         self._content_type = None
         self._fields = None
         self._before = None
@@ -238,7 +238,7 @@ class Response:
         """
         self._unfinished()
         opened = OpenFile.at(path, root)
-        self._finish(None, (content_type or opened.content_type).encode("latin-1"))
+        self._finish(b"", (content_type or opened.content_type).encode("latin-1"))
         self._file = opened
         if download is not None:
             self.header("content-disposition", f"attachment; filename*=UTF-8''{quote(download, safe='')}")
@@ -249,7 +249,7 @@ class Response:
 
         Set content-length before for framing of known length; else the content is chunked (RFC 9112 section 7.1).
         """
-        self._finish(None, BYTES)
+        self._finish(b"", BYTES)
         self._state = STREAMING
         return ContentSender(self)
 
@@ -286,7 +286,7 @@ class Response:
         if other._before:
             self._before = (self._before or []) + other._before
 
-    def _finish(self, content: Bytes | None, content_type: Bytes | None) -> Response:
+    def _finish(self, content: Bytes, content_type: Bytes | None) -> Response:
         if self._state != OPEN:
             self._unfinished()
         self._state = FINISHED

@@ -142,18 +142,15 @@ class Server:
     @property
     def port(self) -> int:
         """Port of the first TCP binding, once started."""
-        for address in self.addresses:
-            if isinstance(address, tuple):
-                return int(address[1])
-        raise RuntimeError("the server has no TCP address")
+        return int(self.url.rpartition(":")[2])
 
     @property
     def url(self) -> str:
         """URL of the first TCP binding, once started."""
-        address = next(address for address in self.addresses if isinstance(address, tuple))
-        host = f"[{address[0]}]" if ":" in address[0] else address[0]
-        scheme = "https" if self.bindings[0].tls is not None else "http"
-        return f"{scheme}://{host}:{address[1]}"
+        for binding, address in zip(self.bindings, self.addresses, strict=False):
+            if isinstance(address, tuple):
+                return _url(binding, address)
+        raise RuntimeError("the server has no TCP address")
 
     # Life
 
@@ -241,29 +238,33 @@ class Server:
                 listener = await transport.listen(binding, self._service.opened)
                 self._listeners.append(listener)
                 self.addresses.append(listener.address)
+                logger.info("listening at %s (%s)", _url(binding, listener.address), transport.name)
         except BaseException:
             await self.finish()
             raise
 
     async def finish(self) -> None:
-        with CancelScope(shield=True):
-            self._stopping = True
-            for listener in self._listeners:
-                listener.close()
-            self._listeners.clear()
-            try:
-                if self._service is not None and self._dispatcher is not None and self._transport is not None:
-                    deadline = _CutOff(self._cut_off)
-                    self._transport.timers.arm(deadline, self._transport.now() + self.drain)
-                    try:
-                        await self._service.stop(self.drain + GRACE)
-                    finally:
-                        self._transport.timers.cancel(deadline)
-                        self._cut_off()
-            finally:
-                if self._lifespan is not None:
-                    lifespan, self._lifespan = self._lifespan, None
-                    await lifespan.__aexit__(None, None, None)
+        self._stopping = True
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        try:
+            if self._service is not None and self._transport is not None:
+                with CancelScope(shield=True):
+                    await self._drain(self._service, self._transport)
+        finally:
+            if self._lifespan is not None:
+                lifespan, self._lifespan = self._lifespan, None
+                await lifespan.__aexit__(None, None, None)
+
+    async def _drain(self, service: Service, transport: ITransport) -> None:
+        deadline = _CutOff(self._cut_off)
+        transport.timers.arm(deadline, transport.now() + self.drain)
+        try:
+            await service.stop(self.drain + GRACE)
+        finally:
+            transport.timers.cancel(deadline)
+            self._cut_off()
 
     def _cut_off(self) -> None:
         """Cancel every handler that still runs."""
@@ -289,6 +290,14 @@ class _CutOff(Timed):
 
     def expired(self, now: float) -> None:
         self._act()
+
+
+def _url(binding: Binding, address: Any) -> str:
+    scheme = "https" if binding.tls is not None else "http"
+    if not isinstance(address, tuple):
+        return f"{scheme}+unix:{address}"
+    host, port = address
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _binding(place: str | Binding, ssl: tls.SSLContext | TLS | None) -> Binding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
+from math import inf
 from types import TracebackType
 from typing import Any, TypeAlias
 from urllib.parse import quote, urlencode
@@ -14,6 +15,7 @@ from highper_core import HttpConnection, Role
 from highper_core.events import END_OF_MESSAGE, Data
 from highper_core.events import Request as RequestHead
 from highper_core.events import Response as ResponseHead
+from highper_core.limits import Limits
 from highper_transports.driver import Driver
 from highper_transports.errors import StreamClosed, TransportError
 from highper_transports.exchange import Exchange
@@ -171,7 +173,7 @@ class TestClient:
         opened: list[Driver] = []
 
         def attach(stream: Any) -> None:
-            connection = HttpConnection(Role.CLIENT, engine=self._engine)
+            connection = HttpConnection(Role.CLIENT, engine=self._engine, limits=_PATIENT)
             opened.append(Driver(stream, connection))
 
         await self.transport.connect(self.server.addresses[0], attach)
@@ -228,6 +230,8 @@ class _Call:
             self._client._idle.append(self._used)
 
 
+# a test waits as long as its handlers like
+_PATIENT = Limits(content_timeout=inf, content_rate=0, idle_timeout=inf, head_timeout=inf)
 _CHUNKED = ("transfer-encoding", "chunked")
 _TARGET_SAFE = "!$%&'()*+,/:;=?@~"
 
