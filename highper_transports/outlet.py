@@ -190,13 +190,22 @@ class Outlet(Receiver):
 
     # Deadlines
 
+    def _core_deadline(self, now: float) -> float:
+        """Return the connection's deadline, its clock started if it was waiting for the time."""
+        connection = self.connection
+        deadline = connection.next_deadline()
+        if deadline == -NEVER:
+            connection.expired(now)
+            deadline = connection.next_deadline()
+        return deadline
+
     def arm(self, now: float) -> None:
         """Set the stream's deadline to the earliest that anybody here has."""
         deadline = self.outgoing.deadline
         if self._drain_deadline < deadline:
             deadline = self._drain_deadline
         if self.phase == TALKING and not self._failed:
-            core = self.connection.next_deadline()
+            core = self._core_deadline(now)
             if core < deadline:
                 deadline = core
             if not self.busy and now + REST_DELAY < deadline:
