@@ -322,12 +322,16 @@ class Driver(Outlet):
         elif ours is not State.IDLE:  # the answer is not complete, and the peer must see that
             self.abort()
 
+    def gives_content_up(self) -> bool:
+        """Whether more content is to come than would be read for the sake of the next request."""
+        return self.is_server and self.connection.content_remaining > self.connection.limits.drained_content
+
     def _drain(self, now: float) -> None:
         """The answer is out, the content is not all in: read and drop the rest, within bounds."""
         limits = self.connection.limits
         if self.stopping or self._failed or not self.is_server:
             self.last_answer(now)
-        elif self.connection.content_remaining > limits.drained_content:
+        elif self.gives_content_up():
             self.linger(now)
         elif self._drain_deadline == NEVER:
             self._drain_deadline = now + limits.drain_timeout

@@ -191,6 +191,8 @@ class Exchange:
         driver = self.driver
         if driver is None:
             raise StreamClosed("the exchange is closed")
+        if self._end is None and driver.gives_content_up():
+            driver.stopping = True
         driver.connection.send_message(driver.parting(head) if driver.stopping else head, content)
         self.response_started = True
         length = len(content)
