@@ -14,10 +14,8 @@ from typing import Final
 from .errors import Fault
 
 __all__ = [
-    "DIGIT",
     "FIELD_VALUE",
     "HEXDIG",
-    "LOWER",
     "NOT_A_DIGIT",
     "REG_NAME",
     "TARGET",
@@ -26,7 +24,6 @@ __all__ = [
     "is_authority",
     "is_digits",
     "is_field_value",
-    "is_list_of_tokens",
     "is_token",
     "list_elements",
     "parse_chunk_line",
@@ -65,13 +62,10 @@ REG_NAME: Final = _table(REG_NAME_CHARS)
 """reg-name, RFC 3986 section 3.2.2."""
 FIELD_VALUE: Final = _table(FIELD_VALUE_CHARS)
 """HTAB, SP, VCHAR, obs-text, RFC 9110 section 5.5. A reason phrase is made of the same."""
-DIGIT: Final = _table(DIGITS)
 HEXDIG: Final = bytes([NOT_A_DIGIT]) * 48 + bytes(
     [*range(10), *([NOT_A_DIGIT] * 7), *range(10, 16), *([NOT_A_DIGIT] * 26), *range(10, 16), *([NOT_A_DIGIT] * 153)]
 )
 """Value of a hexadecimal digit, or NOT_A_DIGIT."""
-LOWER: Final = bytes(range(256)).lower()
-"""ASCII lower case; every other octet is itself."""
 CHUNK_EXTENSION_MARKS: Final = b";="
 
 _MAX_PORT = 65535
@@ -96,11 +90,6 @@ def list_elements(values: list[bytes]) -> list[bytes]:
     """Return the elements of a `#rule` field, lower case, empty ones left out (RFC 9110 section 5.6.1)."""
     elements = b",".join(values).lower().split(b",")
     return [element for element in (element.strip(b" \t") for element in elements) if element]
-
-
-def is_list_of_tokens(values: list[bytes]) -> bool:
-    """Tell whether every element of a `#rule` field is a token."""
-    return all(is_token(element) for element in list_elements(values))
 
 
 # Start-line
