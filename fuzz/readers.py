@@ -5,7 +5,6 @@ Each returns the messages it accepted whole, as `(method, target, fields, conten
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 
 import h11
@@ -54,7 +53,7 @@ def read_h11(data: bytes) -> list[Message]:
             if event is h11.PAUSED:
                 if connection.our_state is not h11.SEND_RESPONSE:
                     return messages
-                connection.send(h11.Response(status_code=204, headers=[]))
+                connection.send(h11.Response(status_code=404, headers=[(b"content-length", b"0")]))
                 connection.send(h11.EndOfMessage())
                 if connection.our_state is not h11.DONE:
                     return messages
@@ -70,10 +69,14 @@ def read_h11(data: bytes) -> list[Message]:
 
 
 def read_httptools(data: bytes) -> list[Message]:
-    """Return the messages llhttp accepts."""
+    """Return the messages llhttp accepts, up to the first that proposes to leave HTTP."""
     collector = _Collector()
-    with contextlib.suppress(httptools.HttpParserError, httptools.HttpParserUpgrade):
+    try:
         collector.parser.feed_data(data)
+    except httptools.HttpParserUpgrade:
+        collector.messages.pop()  # llhttp ends such a message with its head, whatever content was announced
+    except httptools.HttpParserError:
+        pass
     return collector.messages
 
 
@@ -105,7 +108,7 @@ class _Collector:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.in_trailers:
-            self.fields.append((name.lower(), value))
+            self.fields.append((name.lower(), value.rstrip(b" \t")))  # llhttp leaves a tab at the end
 
     def on_headers_complete(self) -> None:
         self.in_trailers = True

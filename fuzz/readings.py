@@ -24,6 +24,7 @@ from highper_core import (
     Event,
     Fault,
     HttpConnection,
+    InformationalResponse,
     Limits,
     RemoteProtocolError,
     Request,
@@ -190,7 +191,7 @@ class _Reader:
     def _answer(self) -> None:
         request = next(event for event in reversed(self.events) if isinstance(event, Request))
         tunnel = request.method == b"CONNECT"
-        if self.switch and _proposes_switch(request):
+        if self.switch and self.connection.their_state is State.MIGHT_SWITCH_PROTOCOL:
             self.connection.send(_TUNNEL if tunnel else _SWITCHING)
         else:
             self.connection.send_message(_NOT_FOUND if tunnel else _OK, b"ok")
@@ -209,11 +210,7 @@ class _Reader:
             connection.send_message(Response(status_code=status), b"no")
 
 
-def _proposes_switch(request: Request) -> bool:
-    return request.method == b"CONNECT" or (request.http_version == b"1.1" and b"upgrade" in request.headers)
-
-
 _TUNNEL = Response(status_code=200)
 _NOT_FOUND = Response(status_code=404)
 _OK = Response(status_code=200, headers=[(b"content-type", b"text/plain")])
-_SWITCHING = Response(status_code=101, headers=[(b"connection", b"upgrade"), (b"upgrade", b"toy")])
+_SWITCHING = InformationalResponse(status_code=101, headers=[(b"connection", b"upgrade"), (b"upgrade", b"toy")])
