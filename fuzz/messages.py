@@ -43,7 +43,7 @@ CONTENTS = [
 ]
 EXTENSIONS = [b"", b";a", b";a=b", b';a="b c"', b';a="\\""', b";a=b;c"]
 TRAILERS = [b"", b"x-sum: 1\r\n", b"a:\r\nb: c\r\n"]
-STATUSES = [b"200 OK", b"404 ", b"204 No Content", b"304 Not Modified", b"500 \xe9", b"299 a b", b"200", b"999 x"]
+STATUSES = [b"200 OK", b"404 ", b"204 No Content", b"304 Not Modified", b"500 \xe9", b"299 a b", b"200 ", b"999 x"]
 INTERIM = [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n", b""]
 TOKENS = [
     *(bytes([code]) for code in b'\r\n \t\0:,;="0\x7f\x80'),
