@@ -55,7 +55,7 @@ class StrictGate:
         fault: the rule that was broken; nothing is admitted from then on.
         decision: what the last head amounts to.
         remaining: bytes of known-length content, or of the chunk, not yet admitted.
-        skipped: an empty line came before the start-line; it is dropped with the head.
+        skipped: an empty line was dropped before the start-line.
     """
 
     def __init__(self, role: Role, limits: Limits) -> None:
@@ -148,10 +148,7 @@ class StrictGate:
             self.expected = Expected.NOTHING
             return self._take(self._line)
         self.fault = self._judge_head()
-        if self.fault:
-            return b""
-        head = self._take(self._line)
-        return head[2:] if self.skipped else head
+        return b"" if self.fault else self._take(self._line)
 
     def _judge_start_line(self, line: bytes) -> Fault:
         if self.role is Role.CLIENT:
@@ -160,6 +157,7 @@ class StrictGate:
         elif not line and not self.skipped:
             self.skipped = True
             self._size = 0
+            self._take(self._line)
             return Fault.NONE
         else:
             fault, method, _, version = grammar.parse_request_line(line)
