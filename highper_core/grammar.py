@@ -59,7 +59,7 @@ TOKEN: Final = _table(TCHARS)
 TARGET: Final = _table(TARGET_CHARS)
 """Octets of a request-target. Brackets stand for RFC 3986's gen-delims, as browsers leave them bare in a query."""
 REG_NAME: Final = _table(REG_NAME_CHARS)
-"""reg-name, RFC 3986 section 3.2.2."""
+"""reg-name, RFC 3986 section 3.2.2; a percent sign needs two digits behind it besides."""
 FIELD_VALUE: Final = _table(FIELD_VALUE_CHARS)
 """HTAB, SP, VCHAR, obs-text, RFC 9110 section 5.5. A reason phrase is made of the same."""
 HEXDIG: Final = bytes([NOT_A_DIGIT]) * 48 + bytes(
@@ -191,13 +191,20 @@ def is_authority(data: bytes, *, port_needed: bool) -> bool:
         colon, port = rest[:1], rest[1:]
     else:
         host, colon, port = data.partition(b":")
-        if not host or host.translate(None, REG_NAME_CHARS):
+        if not host or not _is_reg_name(host):
             return False
     if not port:
         return not port_needed
     if not colon or not is_digits(port) or len(port) > 5 or int(port) > _MAX_PORT:
         return False
     return not port_needed or int(port) > 0
+
+
+def _is_reg_name(data: bytes) -> bool:
+    plain, *encoded = data.split(b"%")
+    if any(len(part) < 2 or part[:2].translate(None, HEXDIGS) for part in encoded):
+        return False
+    return not plain.translate(None, REG_NAME_CHARS) and not b"".join(encoded).translate(None, REG_NAME_CHARS)
 
 
 def _is_ipv6(data: bytes) -> bool:

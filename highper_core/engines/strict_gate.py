@@ -85,6 +85,11 @@ class StrictGate:
         """Return the bytes that were not admitted."""
         return bytes(self._buffer)
 
+    @property
+    def coding(self) -> bytes:
+        """Value of the last head's Transfer-Encoding as received; empty when there was none."""
+        return b"".join(self._values.get(b"transfer-encoding", ()))
+
     def receive(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes; after a fault they are dropped."""
         if not self.fault:

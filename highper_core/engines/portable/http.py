@@ -158,13 +158,21 @@ class PortableHttpConnection(Speaker):
         assert isinstance(event, h11.InformationalResponse | h11.Response)
         return self._response(event)
 
+    def _head_lines(self, headers: h11._headers.Headers) -> Fields:
+        """Return a head's field lines. h11 lowers the value of Transfer-Encoding; the gate kept it as received."""
+        fields = _lines(headers)
+        coding = self._gate.coding
+        if not coding:
+            return fields
+        return Fields([(name, coding if name == b"transfer-encoding" else value) for name, value in fields])
+
     def _request(self, event: h11.Request) -> Request:
         decision = self._gate.decision
         version = _version(event.http_version)
         request = Request(
             method=bytes(event.method),
             target=bytes(event.target),
-            headers=_lines(event.headers),
+            headers=self._head_lines(event.headers),
             http_version=version,
             content_length=decision.length,
         )
@@ -181,7 +189,7 @@ class PortableHttpConnection(Speaker):
         decision = self._gate.decision
         response = (InformationalResponse if event.status_code < 200 else Response)(
             status_code=event.status_code,
-            headers=_lines(event.headers),
+            headers=self._head_lines(event.headers),
             reason=bytes(event.reason),
             http_version=_version(event.http_version),
         )
