@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """The only meeting of a connection, a stream and a clock. It knows each by its interface, and either role.
 
 Bytes go in, events come out, exchanges take them; what exchanges send is framed by the connection and leaves through
@@ -26,7 +27,7 @@ from highper_core.state import Role, State
 
 from .errors import StreamBroken, StreamBusy, StreamClosed
 from .exchange import Exchange
-from .outlet import CLOSING, GONE, LINGERING, TAKEN_OVER, TALKING, Outlet
+from .outlet import CLOSING, GONE, LINGERING, TAKEN_OVER, Outlet
 from .stream import Receiver, Stream
 from .timers import NEVER
 
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from .service import Service
 
 __all__ = ["Driver"]
+
+# looked up once: on an enumeration's class it costs more than the comparison
+_IDLE, _DONE, _MUST_CLOSE, _CLOSED = State.IDLE, State.DONE, State.MUST_CLOSE, State.CLOSED
 
 
 class Driver(Outlet):
@@ -81,7 +85,7 @@ class Driver(Outlet):
 
     def received(self, data: bytes, now: float) -> None:
         """Parse bytes, start what they complete, and write what that answered."""
-        if self.phase == TALKING:
+        if self.talking:
             if not self._failed:
                 self.connection.receive_data(data, now)
                 self._pump(now)
@@ -94,7 +98,7 @@ class Driver(Outlet):
         now = self.transport.now()
         if self.phase == LINGERING:
             self.close(now)
-        elif self.phase == TALKING and not self._failed:
+        elif self.talking and not self._failed:
             if self.exchanges and self.is_server and not self.connection.limits.half_close:
                 self._disconnect(StreamBroken("the peer ended its side"))
                 self.close(now)
@@ -105,7 +109,7 @@ class Driver(Outlet):
     def lost(self, error: BaseException | None) -> None:
         """The stream is gone, and with it every exchange that was open."""
         ours = self.phase == CLOSING
-        self.phase = GONE
+        self._enter(GONE)
         self.outgoing.relax()
         broken: BaseException = StreamClosed("the stream was closed") if ours else StreamBroken("the peer vanished")
         broken.__cause__ = error
@@ -124,7 +128,7 @@ class Driver(Outlet):
         self.outgoing.relax()
         for exchange in self.exchanges.values():
             exchange.writable()
-        if self.phase == TALKING and not self.exchanges:
+        if self.talking and not self.exchanges:
             self.schedule()
 
     def expired(self, now: float) -> None:
@@ -133,7 +137,7 @@ class Driver(Outlet):
             self.abort()
         elif now >= self._drain_deadline:
             self.close(now)
-        elif self.phase == TALKING and not self._failed:
+        elif self.talking and not self._failed:
             fault = self.connection.expired(now)
             if fault != Fault.NONE:
                 self._fault(remote_error(fault), now)
@@ -158,7 +162,7 @@ class Driver(Outlet):
 
     def _resume(self) -> None:
         self._scheduled = False
-        if self.phase == TALKING:
+        if self.talking:
             self._pump(self.transport.now())
 
     def _pump(self, now: float) -> None:
@@ -171,7 +175,7 @@ class Driver(Outlet):
 
     def _pull(self, now: float) -> None:
         connection = self.connection
-        while self.phase == TALKING and not self._failed:
+        while self.talking and not self._failed:
             if self._full or (self.outgoing.paused and not self.exchanges):
                 if self._fresh is None:
                     return
@@ -182,7 +186,7 @@ class Driver(Outlet):
             except RemoteProtocolError as error:
                 if self._fresh is not None:
                     self._begin()
-                if self.phase == TALKING:
+                if self.talking:
                     self._fault(error, now)
                 return
             kind = type(event)
@@ -226,18 +230,12 @@ class Driver(Outlet):
     def _settle(self, now: float) -> None:
         """Write what is owed, decide whether to read, set the clock."""
         self.flush()
-        if self.phase == TALKING:
-            if self._full or self._failed or self._crowded():
+        if self.talking:
+            if self._full or self._failed or self.is_crowded():
                 self.incoming.hold(self.stream, self.connection, now)
             elif self.incoming.held:
                 self.incoming.release(self.stream, self.connection, now)
             self.arm(now)
-
-    def _crowded(self) -> bool:
-        """Whether more bytes wait unparsed than we hold."""
-        if not self.busy and not self.outgoing.paused:
-            return False
-        return self.connection.unparsed > self.connection.limits.pipelined
 
     # Exchanges
 
@@ -253,7 +251,7 @@ class Driver(Outlet):
             StreamBusy: an exchange is open under this identifier.
             LocalProtocolError: the head is illegal and nothing was framed.
         """
-        if self.phase != TALKING or self._failed or self._ended or self.stopping:
+        if not self.talking or self._failed or self._ended or self.stopping:
             raise StreamClosed("the connection takes no further request")
         if request.stream_id in self.exchanges:
             raise StreamBusy("an exchange is open")
@@ -296,7 +294,7 @@ class Driver(Outlet):
             self._full -= 1
         if self.phase >= TAKEN_OVER:
             self._retire()
-        elif self.phase == TALKING:
+        elif self.talking:
             if self._pumping:
                 self._next_cycle(0.0)
                 return
@@ -310,21 +308,17 @@ class Driver(Outlet):
         """Our part of an exchange ended, or the peer's part of one that we had finished."""
         connection = self.connection
         ours = connection.our_state
-        if ours is State.DONE:
-            if connection.their_state is State.DONE and not self.stopping:
+        if ours is _DONE:
+            if connection.their_state is _DONE and not self.stopping:
                 connection.start_next_cycle()
                 self._drained = 0
                 self._drain_deadline = NEVER
             elif not self.busy:
                 self._drain(now or self.transport.now())
-        elif ours is State.MUST_CLOSE or ours is State.CLOSED:
+        elif ours is _MUST_CLOSE or ours is _CLOSED:
             self.last_answer(now or self.transport.now())
-        elif ours is not State.IDLE:  # the answer is not complete, and the peer must see that
+        elif ours is not _IDLE:  # the answer is not complete, and the peer must see that
             self.abort()
-
-    def gives_content_up(self) -> bool:
-        """Whether more content is to come than would be read for the sake of the next request."""
-        return self.is_server and self.connection.content_remaining > self.connection.limits.drained_content
 
     def _drain(self, now: float) -> None:
         """The answer is out, the content is not all in: read and drop the rest, within bounds."""
@@ -369,7 +363,7 @@ class Driver(Outlet):
     def shutdown(self) -> None:
         """Finish what runs, answer it with `connection: close`, and close; at once where nothing runs."""
         self.stopping = True
-        if self.phase == TALKING and not self.exchanges and self.connection.is_resting:
+        if self.talking and not self.exchanges and self.connection.is_resting:
             self.close(self.transport.now())
 
     def take_over(self, receiver: Receiver) -> None:
@@ -377,9 +371,9 @@ class Driver(Outlet):
         now = self.transport.now()
         self.flush()
         data, ended = self.connection.trailing_data
-        self.phase = TAKEN_OVER
+        self._enter(TAKEN_OVER)
         stream = self.stream
-        self.transport.timers.arm(stream, NEVER)
+        self.timers.arm(stream, NEVER)
         stream.receiver = receiver
         self.incoming.release(stream, self.connection, now)
         if data:
@@ -394,7 +388,7 @@ class Driver(Outlet):
         self._fresh = None
         for exchange in list(self.exchanges.values()):
             if not exchange.disconnected:
-                exchange.fail(broken, disconnected=True)
+                exchange.fail(broken, True)
                 if self.application is not None:
                     self.application.disconnected(exchange, broken)
 

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """One request and its answer, as the application (SERVER) or the caller (CLIENT) holds it.
 
 Events that came in wait here until they are asked for, so an exchange is also the place where a reader that is slower
@@ -141,7 +142,7 @@ class Exchange:
         if self._receiver is not None:
             self._receiver.wake()
 
-    def fail(self, error: BaseException, *, disconnected: bool = False) -> None:
+    def fail(self, error: BaseException, disconnected: bool = False) -> None:
         """Let every wait, now and later, end with `error`; what has arrived can still be received."""
         if self._error is None:
             self._error = error

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """Pressure, both ways.
 
 Out: the stream says when its buffer is full; writers wait, and a peer that takes nothing for too long is given up.

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """The writing half of a driver: what is framed, when it leaves, and how a stream ends.
 
     TALKING --refusal, last answer with bytes unread--> LINGERING --peer done, bound passed--> CLOSING --lost--> GONE
@@ -43,6 +44,7 @@ class Outlet(Receiver):
         connection: frames what is sent.
         transport: of the stream.
         phase: of the stream's life, see above.
+        talking: the phase is TALKING.
         outgoing, incoming: pressure, both ways.
         busy: exchanges are open.
     """
@@ -51,7 +53,9 @@ class Outlet(Receiver):
         "stream",
         "connection",
         "transport",
+        "timers",
         "phase",
+        "talking",
         "outgoing",
         "incoming",
         "busy",
@@ -73,7 +77,9 @@ class Outlet(Receiver):
     def _begin_anew(self, stream: Stream) -> None:
         self.stream = stream
         self.transport = stream.transport
+        self.timers = self.transport.timers
         self.phase = TALKING
+        self.talking = True
         self.busy = False
         self.outgoing.reset()
         self.incoming.held = False
@@ -85,6 +91,10 @@ class Outlet(Receiver):
         self._drained = 0
         self._drain_deadline = NEVER
         stream.receiver = self
+
+    def _enter(self, phase: int) -> None:
+        self.phase = phase
+        self.talking = False
 
     # Corking
 
@@ -106,7 +116,7 @@ class Outlet(Receiver):
         self._dirty = False
         self._corked = 0
         data = self.connection.data_to_send()
-        if data and self.phase == TALKING:
+        if data and self.talking:
             self.outgoing.wrote(len(data))
             self.stream.write(data)
 
@@ -155,8 +165,8 @@ class Outlet(Receiver):
         self.flush()
         if self._ended:
             self.close(now)
-        elif self.phase == TALKING:
-            self.phase = LINGERING
+        elif self.talking:
+            self._enter(LINGERING)
             if self._drain_deadline == NEVER:
                 self._drain_deadline = now + self.connection.limits.drain_timeout
             self.stream.write_eof()
@@ -171,8 +181,8 @@ class Outlet(Receiver):
     def close(self, now: float) -> None:
         """Write what was framed, then close; a peer that does not take it is given up in time."""
         self.flush()
-        if self.phase == TALKING or self.phase == LINGERING:
-            self.phase = CLOSING
+        if self.talking or self.phase == LINGERING:
+            self._enter(CLOSING)
             self._drain_deadline = NEVER
             self.stream.close()
             unwritten = self.stream.unwritten
@@ -183,10 +193,25 @@ class Outlet(Receiver):
     def abort(self) -> None:
         """End the stream now."""
         if self.phase < TAKEN_OVER:
-            self.phase = CLOSING
+            self._enter(CLOSING)
             self._drain_deadline = NEVER
             self.outgoing.relax()
             self.stream.abort()
+
+    # Bounds
+
+    def is_crowded(self) -> bool:
+        """Whether more bytes wait unparsed than we hold."""
+        if not self.busy and not self.outgoing.paused:
+            return False
+        return self.connection.unparsed > self.connection.limits.pipelined
+
+    def gives_content_up(self) -> bool:
+        """Whether more content is to come than would be read for the sake of the next request."""
+        return (
+            self.connection.role is Role.SERVER
+            and self.connection.content_remaining > self.connection.limits.drained_content
+        )
 
     # Deadlines
 
@@ -204,10 +229,10 @@ class Outlet(Receiver):
         deadline = self.outgoing.deadline
         if self._drain_deadline < deadline:
             deadline = self._drain_deadline
-        if self.phase == TALKING and not self._failed:
+        if self.talking and not self._failed:
             core = self._core_deadline(now)
             if core < deadline:
                 deadline = core
             if not self.busy and now + REST_DELAY < deadline:
                 deadline = now + REST_DELAY
-        self.transport.timers.arm(self.stream, deadline)
+        self.timers.arm(self.stream, deadline)

@@ -135,7 +135,7 @@ class Binding:
         return listeners
 
     def _bind(self, family: int, address: tuple[Any, ...], *, dual_stack: bool = False) -> socket.socket:
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio looks at it for TCP_NODELAY
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if self.reuse_port:

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """What every provider's stream is made of: the record that survives while a connection rests.
 
 Bytes, end of input and write pressure go to the receiver. A stream at rest has none: its owner is then asked for one,

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """All deadlines of a transport, behind one timer of its loop.
 
 Time is cut into ticks. A tick that somebody waits for has a bucket; the earliest bucket has the loop's timer. Moving a

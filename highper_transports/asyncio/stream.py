@@ -1,4 +1,9 @@
-"""One asyncio transport as a stream."""
+# cython: annotation_typing=False
+"""One asyncio transport as a stream.
+
+The class is split in two because a compiled class has only compiled bases: all work is in `WireStream`, and
+`AsyncioStream` adds what makes it one of asyncio's protocols.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +21,13 @@ from ..stream import Stream
 if TYPE_CHECKING:
     from .transport import AsyncioTransport
 
-__all__ = ["AsyncioStream"]
+__all__ = ["WireStream"]
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: closing sends a reset
 
 
-class AsyncioStream(Stream, asyncio.Protocol):
-    """One peer's bytes over a loop's transport, as its protocol.
+class WireStream(Stream):
+    """One peer's bytes over a loop's transport.
 
     Args:
         transport: the provider.
@@ -118,7 +123,9 @@ class AsyncioStream(Stream, asyncio.Protocol):
     def abort(self) -> None:
         """Close now, with a reset where the system allows."""
         wire: Any = self._wire.get_extra_info("socket")
-        with suppress(OSError):  # already gone, or a socket that knows no reset
+        if wire is None or wire.fileno() < 0:
+            return  # gone already, and asyncio does not take that lightly
+        with suppress(OSError):  # a socket that knows no reset
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._wire.abort()
 

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """Starting a task so that its first step runs at once.
 
 Most handlers end in their first step. Run inside the read event, that step costs neither a pass of the loop nor a
@@ -40,19 +41,17 @@ class TaskStarter:
         self._loop = loop
         self._running: set[Task[Any]] = set()
         self._catches = isinstance(loop, EagerLoop) and not NATIVE
-        self._caught: tuple[Callable[..., object], tuple[Any, ...]] | None = None
+        self._caught: tuple[Any, ...] | None = None
 
     def __len__(self) -> int:
         return len(self._running)
 
     def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> Task[Any]:
         """Return a new task whose first step has run, where that is possible."""
-        if current_task(self._loop) is not None:
-            task = Task(coroutine, loop=self._loop, context=context)
-        elif NATIVE:
-            task = Task(coroutine, loop=self._loop, context=context, eager_start=True)  # type: ignore[call-arg,unused-ignore]
-        elif self._catches:
+        if self._catches:
             task = self._start_caught(coroutine, context)
+        elif NATIVE and current_task(self._loop) is None:
+            task = Task(coroutine, loop=self._loop, context=context, eager_start=True)  # type: ignore[call-arg,unused-ignore]
         else:
             task = Task(coroutine, loop=self._loop, context=context)
         if not task.done():
@@ -69,8 +68,11 @@ class TaskStarter:
             del loop.call_soon
         caught, self._caught = self._caught, None
         assert caught is not None, "a new task asks for its first step"
-        context.run(caught[0], *caught[1])
+        try:
+            context.run(*caught)
+        except RuntimeError:  # a task is current: its step refuses to begin, and nothing of it has run
+            loop.call_soon(*caught, context=context)
         return task
 
     def _catch(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> None:
-        self._caught = (callback, args)
+        self._caught = (callback, *args)

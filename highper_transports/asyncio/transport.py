@@ -20,14 +20,20 @@ from ..sockets import Binding, address_of
 from ..stream import Stream
 from ..timers import TimerWheel
 from ..tls import TLS
-from .stream import AsyncioStream
+from .stream import WireStream
 from .tasks import EagerLoop, TaskStarter
 
-__all__ = ["AsyncioListener", "AsyncioTransport", "AsyncioWaiter"]
+__all__ = ["AsyncioListener", "AsyncioStream", "AsyncioTransport", "AsyncioWaiter"]
 
 
 class _Loop(asyncio.SelectorEventLoop, EagerLoop):
     """The loop `run` creates."""
+
+
+class AsyncioStream(WireStream, asyncio.Protocol):
+    """One peer's bytes over a loop's transport, as its protocol."""
+
+    __slots__ = ()
 
 
 @implementer(IWaiter)
@@ -97,6 +103,7 @@ class AsyncioTransport:
         self.now: Callable[[], float] = time.monotonic if standard else self.loop.time
         self.sends_files = isinstance(self.loop, asyncio.SelectorEventLoop)
         self.tasks = TaskStarter(self.loop)
+        self.spawn = self.tasks.start  # type: ignore[method-assign]
 
     @classmethod
     def unavailable(cls) -> str | None:

@@ -1,0 +1,10 @@
+# Augments asyncio/stream.py: a read event reaches the driver in one Python call, the loop's.
+
+from ..stream cimport Stream
+
+
+cdef class WireStream(Stream):
+    cdef object _opened
+    cdef object _wire
+    cdef object _clock
+    cdef object _write

@@ -1,0 +1,11 @@
+# Augments tasks.py.
+
+
+cdef class TaskStarter:
+    cdef object _loop
+    cdef set _running
+    cdef bint _catches
+    cdef tuple _caught
+
+    cpdef object start(self, object coroutine, object context)
+    cdef object _start_caught(self, object coroutine, object context)

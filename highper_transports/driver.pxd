@@ -1,0 +1,40 @@
+# Augments driver.py: from the stream to the connection and back without a Python call in between.
+
+from highper_core.connection cimport Connection
+from highper_core.events cimport ConnectionClosed, Data, EndOfMessage, Event, InformationalResponse, Request
+
+from .exchange cimport Exchange
+from .outlet cimport Outlet
+from .stream cimport Receiver, Stream
+
+
+cdef class Driver(Outlet):
+    cdef public object application
+    cdef public object service
+    cdef public dict exchanges
+    cdef public bint stopping
+    cdef public bint is_server
+    cdef Exchange _fresh
+    cdef int _full
+    cdef bint _scheduled
+
+    cpdef object attach(self, Stream stream)
+    cpdef object schedule(self)
+    cdef object _pump(self, double now)
+    cdef object _pull(self, double now)
+    cdef object _begin(self)
+    cdef object _deliver(self, Event event, double now)
+    cdef object _settle(self, double now)
+    cpdef Exchange open(self, Request request, bytes content=*)
+    cpdef object wants(self, Exchange exchange)
+    cpdef object has_no_room(self, Exchange exchange)
+    cpdef object has_room(self, Exchange exchange)
+    cpdef object finish(self, Exchange exchange)
+    cdef object _next_cycle(self, double now)
+    cdef object _drain(self, double now)
+    cdef object _fault(self, object error, double now)
+    cdef object _peer_closed(self, double now)
+    cpdef object shutdown(self)
+    cpdef object take_over(self, Receiver receiver)
+    cdef object _disconnect(self, object broken)
+    cdef object _retire(self)

@@ -1,0 +1,34 @@
+# Augments exchange.py.
+
+from highper_core.events cimport Data, EndOfMessage, Event, Request, Response
+
+from .driver cimport Driver
+from .stream cimport Receiver, Stream
+
+
+cdef class Exchange:
+    cdef readonly Request request
+    cdef readonly int stream_id
+    cdef readonly Stream stream
+    cdef readonly Driver driver
+    cdef public object task
+    cdef public bint response_started
+    cdef public long long bytes_sent
+    cdef public bint disconnected
+    cdef public bint full
+    cdef object _error
+    cdef object _events
+    cdef EndOfMessage _end
+    cdef Py_ssize_t _queued
+    cdef object _receiver
+    cdef object _writer
+
+    cpdef object receive_nowait(self)
+    cpdef object feed(self, Event event)
+    cpdef object fail(self, object error, bint disconnected=*)
+    cpdef object send(self, Event event)
+    cpdef object send_message(self, Response head, bytes content=*)
+    cpdef object writable(self)
+    cpdef object abort(self)
+    cpdef object close(self)
+    cpdef object take_over(self, Receiver receiver)

@@ -1,0 +1,42 @@
+# Augments outlet.py.
+
+from highper_core.connection cimport Connection
+
+from .flow_control cimport IncomingFlow, OutgoingFlow
+from .stream cimport Receiver, Stream
+from .timers cimport TimerWheel
+
+
+cdef class Outlet(Receiver):
+    cdef public Stream stream
+    cdef public Connection connection
+    cdef public object transport
+    cdef public TimerWheel timers
+    cdef public int phase
+    cdef public bint talking
+    cdef public OutgoingFlow outgoing
+    cdef public IncomingFlow incoming
+    cdef public bint busy
+    cdef bint _pumping
+    cdef bint _dirty
+    cdef Py_ssize_t _corked
+    cdef bint _ended
+    cdef bint _failed
+    cdef long long _drained
+    cdef double _drain_deadline
+
+    cdef object _begin_anew(self, Stream stream)
+    cdef object _enter(self, int phase)
+    cpdef object cork(self, Py_ssize_t length)
+    cpdef object flush(self)
+    cpdef object parting(self, object head)
+    cpdef object refuse(self, object error, double now)
+    cpdef object last_answer(self, double now)
+    cpdef object linger(self, double now)
+    cpdef bint drop(self, Py_ssize_t length, double now) except -1
+    cpdef object close(self, double now)
+    cpdef object abort(self)
+    cpdef bint is_crowded(self) except -1
+    cpdef bint gives_content_up(self) except -1
+    cdef double _core_deadline(self, double now) except? -1.0
+    cpdef object arm(self, double now)
