@@ -87,10 +87,9 @@ class _FieldValues:
         return self.values.get(name, [])
 
     def without(self, name: bytes) -> None:
-        """Leave out every field line called `name`."""
-        if name in self.values:
-            del self.values[name]
-            self.lines = [line for line in self.lines if line.partition(b":")[0].lower() != name]
+        """Leave out the field lines called `name`, of which there is one at least."""
+        del self.values[name]
+        self.lines = [line for line in self.lines if line.partition(b":")[0].lower() != name]
 
 
 def write_request(request: Request, content_length: int = UNKNOWN) -> Head:

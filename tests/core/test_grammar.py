@@ -171,6 +171,11 @@ def test_target_forms(method: bytes, target: bytes, good: bool) -> None:
         (b"a", True),
         (b"a.b-c_d~e", True),
         (b"%41", True),
+        (b"a%4Ab%c3", True),
+        (b"%4", False),
+        (b"a%zz", False),
+        (b"%41 ", False),
+        (b"a b%41", False),
         (b"127.0.0.1:8080", True),
         (b"a:", True),  # port = *DIGIT
         (b"a:00080", True),
