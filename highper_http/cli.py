@@ -87,9 +87,7 @@ def main() -> None:
     envvar="HIGHPER_ACCESS_LOG",
     help="One line per request.",
 )
-@click.option(
-    "--debug/--no-debug", default=None, envvar="HIGHPER_DEBUG", help="Answers show tracebacks."
-)
+@click.option("--debug/--no-debug", default=None, envvar="HIGHPER_DEBUG", help="Answers show tracebacks.")
 @click.option(
     "--drain",
     type=click.FloatRange(0),

@@ -1,9 +1,10 @@
+# cython: annotation_typing=False
 """The Date field, formatted once per second (RFC 9110 section 6.6.1)."""
 
 from __future__ import annotations
 
-import time
 from email.utils import formatdate
+from time import time
 
 __all__ = ["http_date"]
 
@@ -14,7 +15,7 @@ _value = b""
 def http_date() -> bytes:
     """Return now as an IMF-fixdate; the same object for all calls within one second."""
     global _second, _value
-    now = int(time.time())
+    now = int(time())
     if now != _second:
         _value = formatdate(now, usegmt=True).encode("ascii")
         _second = now

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """From an exchange to a handler and back: the application a driver talks to.
 
 `begin` takes an exchange whose head has arrived, finds its route, and runs the route's endpoint in a task of its own
@@ -13,7 +14,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from anyio import get_cancelled_exc_class
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from highper_core.errors import ProtocolError, RemoteProtocolError
 from highper_core.events import END_OF_MESSAGE
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from highper_transports.exchange import Exchange
     from highper_transports.interfaces import ITransport
 
-    from .routing import RouteTable
+    from .routing.route import Route
+    from .routing.table import RouteTable
 
 __all__ = ["Dispatcher"]
 
@@ -43,7 +45,6 @@ logger = logging.getLogger("highper.error")
 AWAIT_1, AWAIT_2, INLINE_1 = int(Call.AWAIT_1), int(Call.AWAIT_2), int(Call.INLINE_1)
 
 
-@implementer(IApplication)
 class Dispatcher:
     """Runs an application's handlers for the exchanges of one server.
 
@@ -83,26 +84,35 @@ class Dispatcher:
         """Take charge of an exchange."""
         try:
             head = exchange.request
-            route, values = self._table.match(head.method, head.target)
+            match = self._table.match(head.method, head.target)
+            route = match[0]
             context = self._contexts.acquire()
-            context.exchange = exchange
-            context.request._begin(context, exchange, route, values)
-            context.response._begin(exchange)
+            self._fill(context, exchange, route, match[1])
         except Exception:
             logger.exception("no route could be found for a request")
             self._answer_bare(exchange, 500)
             exchange.close()
             return
-        if self._access_log:
-            context.request._started = self._transport.now()
+        variables = context.variables
         if route.call >= INLINE_1:
-            self._variables.copy().run(self._run_inline, context, route)
+            if not variables.run(self._run_inline, context, route):
+                self._transport.spawn(self._run_file(context), variables)
             return
         if not route.cancel_on_disconnect:
             self._sheltered.add(exchange)
-        task = self._transport.spawn(self._run(context, route), self._variables.copy())
+        task = self._transport.spawn(self._run(context, route), variables)
         if not task.done():
             context.task = exchange.task = task
+
+    def _fill(self, context: RequestContext, exchange: Exchange, route: Route, values: tuple[Any, ...]) -> None:
+        """Write the request into its record. Apart from `begin`, whose step it must not hold a part of the record."""
+        request = context.request
+        request._begin(context, exchange, route, values)
+        if self._access_log:
+            request._started = self._transport.now()
+        context.response._exchange = exchange
+        context.exchange = exchange
+        context.variables = self._variables.copy()
 
     def disconnected(self, exchange: Exchange, error: BaseException | None) -> None:
         """Cancel what runs for an exchange whose peer is gone, unless its route opted out."""
@@ -117,7 +127,7 @@ class Dispatcher:
 
     # Running
 
-    async def _run(self, context: RequestContext, route: Any) -> None:
+    async def _run(self, context: RequestContext, route: Route) -> None:
         try:
             call = route.call
             if call == AWAIT_1:
@@ -126,9 +136,7 @@ class Dispatcher:
                 result = await route.endpoint(context.request, context.response)
             else:
                 result = await run_in_thread(route.endpoint, call, context.request, context.response)
-            if result is not None:
-                context.response.take(result)
-            if not self._answer(context):
+            if not self._answer(context, result):
                 await self._answer_file(context)
         except BaseException as error:
             self._fail(context, error)
@@ -137,16 +145,14 @@ class Dispatcher:
         finally:
             self._end(context)
 
-    def _run_inline(self, context: RequestContext, route: Any) -> None:
+    def _run_inline(self, context: RequestContext, route: Route) -> bool:
         ended = True
         try:
             if route.call == INLINE_1:
                 result = route.endpoint(context.request)
             else:
                 result = route.endpoint(context.request, context.response)
-            if result is not None:
-                context.response.take(result)
-            ended = self._answer(context)
+            ended = self._answer(context, result)
         except BaseException as error:
             self._fail(context, error)
             if self._must_leave(error):
@@ -154,8 +160,7 @@ class Dispatcher:
         finally:
             if ended:
                 self._end(context)
-        if not ended:
-            self._transport.spawn(self._run_file(context), self._variables.copy())
+        return ended
 
     async def _run_file(self, context: RequestContext) -> None:
         try:
@@ -196,9 +201,11 @@ class Dispatcher:
 
     # Answering
 
-    def _answer(self, context: RequestContext) -> bool:
-        """Send what the handler left; False when that takes awaiting."""
+    def _answer(self, context: RequestContext, result: object) -> bool:
+        """Send what the handler returned or left; False when that takes awaiting."""
         response = context.response
+        if result is not None:
+            response.take(result)
         state = response._state
         if state <= FINISHED:
             if response._file is not None:
@@ -261,6 +268,9 @@ class Dispatcher:
             exchange.send_message(ResponseHead(status_code=status, headers=[(b"date", http_date())]), b"")
         except ProtocolError:
             exchange.abort()
+
+
+classImplements(Dispatcher, IApplication)
 
 
 def _named(exchange: Exchange) -> str:

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """The request as an application sees it: a read-only view that decodes what is asked for, when it is asked.
 
 A `Request` is made (or taken from its pool) with the head the engine parsed and nothing else; path, query, fields and
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 import msgpack  # type: ignore[import-untyped]
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Request"]
 
-Address = tuple[str, int] | str | None
+Address: TypeAlias = "tuple[str, int] | str | None"
 
 
 class Request:

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """The response as an application fills it in.
 
     OPEN --text, json, ...--> FINISHED --(the outermost middleware returned)--> SENT
@@ -42,12 +43,14 @@ SENT: Final = 4
 
 TEXT: Final = b"text/plain; charset=utf-8"
 HTML: Final = b"text/html; charset=utf-8"
+PLAIN_HEADS: Final = 64  # kept at a time
+
 JSON: Final = b"application/json"
 MSGPACK: Final = b"application/msgpack"
 BYTES: Final = b"application/octet-stream"
 
 Bytes: TypeAlias = bytes  # `bytes` is a method below
-FieldValue: TypeAlias = str | bytes | int
+FieldValue: TypeAlias = "str | Bytes | int"
 
 
 class Response:
@@ -187,7 +190,7 @@ class Response:
 
     def text(self, value: str) -> Response:
         """Answer with plain text."""
-        return self._finish(value.encode(), TEXT)
+        return self._finish(str.encode(value), TEXT)
 
     def html(self, value: str) -> Response:
         """Answer with HTML."""
@@ -309,12 +312,14 @@ class Response:
         """Run what waits for the head and return it as an event."""
         while self._before:
             self._before.pop()()
+        status = self._status or (204 if self._state == OPEN else 200)
+        if self._fields is None:
+            return _plain_head(status, self._content_type)
         lines = [(b"date", http_date())]
         if self._content_type is not None:
             lines.append((b"content-type", self._content_type))
-        if self._fields is not None:
-            lines += self._fields
-        return ResponseHead(status_code=self.status_code, headers=lines)
+        lines += self._fields
+        return ResponseHead(status_code=status, headers=lines)
 
     def _send_head(self) -> Exchange:
         """Send the head of a streamed answer, unless it has left; return the exchange."""
@@ -350,6 +355,25 @@ class Response:
         self._fields = None
 
 
+def _plain_head(status: int, content_type: Bytes | None) -> ResponseHead:
+    """Return the head of an answer without fields of its own. Events are never changed, so equal answers share one."""
+    global _heads_date
+    date = http_date()
+    if date is not _heads_date or len(_heads) > PLAIN_HEADS:
+        _heads.clear()
+        _heads_date = date
+    key = content_type if status == 200 else (content_type, status)
+    head = _heads.get(key)
+    if head is None:
+        lines = [(b"date", date)]
+        if content_type is not None:
+            lines.append((b"content-type", content_type))
+        head = _heads[key] = ResponseHead(status_code=status, headers=lines)
+    return head
+
+
+_heads: dict[object, ResponseHead] = {}
+_heads_date = b""
 _CONTROLS: Final = bytes(code for code in [*range(0x20), 0x7F] if code != 0x09)
 _TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 _URL_SAFE: Final = "!#$%&'()*+,/:;=?@[]~"

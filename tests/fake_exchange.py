@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from contextvars import Context
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 from highper_core.errors import Fault, LocalProtocolError
 from highper_core.events import END_OF_MESSAGE, Data, EndOfMessage, Event, Request, Response
+
+DIRTY: tuple[Any, ...] = (7, True, 7.0, b"dirty", "dirty", ["dirty"], ("dirty",))
+
+
+def unset(used: Any, fresh: Any, slots: Iterable[str]) -> list[str]:
+    """Return the slots that `used._reset()` leaves unlike `fresh`, after each was given a value it can hold."""
+    for slot in slots:
+        for value in DIRTY:
+            try:
+                setattr(used, slot, value)
+            except TypeError:
+                continue
+            if getattr(used, slot) != getattr(fresh, slot):
+                break
+        else:
+            raise AssertionError(f"nothing fits into {slot}")
+    used._reset()
+    return [slot for slot in slots if getattr(used, slot) != getattr(fresh, slot)]
 
 
 class FakeExchange:

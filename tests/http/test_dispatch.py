@@ -440,16 +440,13 @@ def test_access_log(caplog: pytest.LogCaptureFixture) -> None:
     assert [record.message for record in caplog.records] == ['192.0.2.1:4711 "GET /a\\x22\\x5c" 200 3 0.000ms /*path']
 
 
-def test_a_table_that_raises_costs_one_answer() -> None:
+def test_a_request_that_cannot_be_begun_costs_one_answer() -> None:
     """`begin` never raises."""
     served = Served(raising(KeyError()))
 
-    class Broken:
-        def match(self, method: bytes, target: bytes) -> None:
-            raise RuntimeError
-
-    served.dispatcher._table = Broken()
-    exchange = served.ask()
+    exchange = FakeExchange()
+    exchange.request = None
+    served.ask(exchange)
     assert (exchange.head.status_code, exchange.complete, exchange.closed) == (500, True, 1)
 
 

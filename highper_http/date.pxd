@@ -1,0 +1,9 @@
+# Augments date.py: one reading of the clock and one comparison.
+
+cimport cython
+
+cdef long _second
+cdef bytes _value
+
+@cython.locals(now=long)
+cpdef bytes http_date()

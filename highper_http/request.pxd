@@ -1,0 +1,24 @@
+# Augments request.py: a request is a C struct that dispatch fills in.
+
+
+cdef class Request:
+    cdef public object _limits
+    cdef public object _context
+    cdef public object _exchange
+    cdef public object _form
+    cdef public object _head
+    cdef public object _route
+    cdef public tuple _values
+    cdef public bytes _content
+    cdef public bint _streaming
+    cdef public object _cookies
+    cdef public object _headers
+    cdef public str _path
+    cdef public list _query
+    cdef public bytes _raw_path
+    cdef public bytes _raw_query
+    cdef public double _started
+
+    cpdef object _begin(self, object context, object exchange, object route, tuple values)
+    cpdef object _reset(self)
+    cpdef object _detach(self)
