@@ -1,8 +1,8 @@
 """Build the compiled engine with coverage and AddressSanitizer, away from the tree, and the program that runs it.
 
-Packages are copied to the build directory and their extensions, as pyproject.toml lists them, are built there by clang
-with -fsanitize=fuzzer-no-link,address. libFuzzer and ASan live in the program, `native/embed.c`, which stays without
-coverage of its own: every edge it reports is one of the engine.
+Packages are copied to the build directory and the core's extensions, as pyproject.toml lists them, are built there by
+clang with -fsanitize=fuzzer-no-link,address. libFuzzer and ASan live in the program, `native/embed.c`, which stays
+without coverage of its own: every edge it reports is one of the core.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def build(directory: Path, clang: str = "clang") -> tuple[Path, list[str]]:
     """
     tree = copy_packages(directory / "tree")
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"].get("ext-modules", [])
-    modules = {module["name"]: module["sources"][0] for module in listed}
+    modules = {module["name"]: module["sources"][0] for module in listed if module["name"].startswith("highper_core.")}
     environment = {
         **os.environ,
         "CC": clang,

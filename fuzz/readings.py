@@ -97,7 +97,7 @@ def read(
         switch: a SERVER accepts a proposed upgrade or CONNECT.
         asked: key of `ASKED`, for a CLIENT.
     """
-    reader = _Reader(HttpConnection(role, engine=engine, limits=limits or Limits()), role, switch, asked)
+    reader = _Reader(HttpConnection(role, engine=engine, limits=limits or _DEFAULTS), role, switch, asked)
     if role is Role.CLIENT:
         reader.ask()
     for piece in [*pieces, b""] if end else pieces:
@@ -210,6 +210,7 @@ class _Reader:
             connection.send_message(Response(status_code=status), b"no")
 
 
+_DEFAULTS = Limits()
 _TUNNEL = Response(status_code=200)
 _NOT_FOUND = Response(status_code=404)
 _OK = Response(status_code=200, headers=[(b"content-type", b"text/plain")])
