@@ -26,6 +26,34 @@ __all__ = ["WireStream"]
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: closing sends a reset
 
 
+class _Gone:
+    """What a loop's transport would be if it took calls after its end lightly."""
+
+    def write(self, data: object) -> None:
+        """Write to nobody."""
+
+    writelines = write
+
+    def get_write_buffer_size(self) -> int:
+        """Hold nothing back."""
+        return 0
+
+    def can_write_eof(self) -> bool:
+        """Nobody reads it."""
+        return False
+
+    def set_write_buffer_limits(self, high: int, low: int) -> None:
+        """Bound nothing."""
+
+    def close(self) -> None:
+        """Stay closed."""
+
+    pause_reading = resume_reading = close
+
+
+_GONE = _Gone()
+
+
 class WireStream(Stream):
     """One peer's bytes over a loop's transport.
 
@@ -81,6 +109,8 @@ class WireStream(Stream):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Pass the end on."""
+        self._wire = cast(asyncio.Transport, _GONE)
+        self._write = _GONE.write
         self.deliver_loss(error)
 
     # Our side
@@ -104,6 +134,8 @@ class WireStream(Stream):
 
     async def send_file(self, file: BinaryIO, offset: int, length: int) -> None:
         """Move a part of a file by sendfile, or by the loop's own copying where that fails."""
+        if self._wire is _GONE:
+            raise StreamBroken("the stream is gone")
         loop = asyncio.get_running_loop()
         try:
             sent = await loop.sendfile(self._wire, file, offset, length)
@@ -122,9 +154,9 @@ class WireStream(Stream):
 
     def abort(self) -> None:
         """Close now, with a reset where the system allows."""
+        if self._wire is _GONE:
+            return
         wire: Any = self._wire.get_extra_info("socket")
-        if wire is None or wire.fileno() < 0:
-            return  # gone already, and asyncio does not take that lightly
         with suppress(OSError):  # a socket that knows no reset
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._wire.abort()

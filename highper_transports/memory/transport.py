@@ -158,8 +158,8 @@ class MemoryTransport(AsyncioTransport):
         if listener.secured:
             near.scheme = far.scheme = "https"
             near.alpn = far.alpn = "http/1.1"
+        self.loop.call_soon(listener.accept, far)  # before anything that `opened` sends
         opened(near)
-        self.loop.call_soon(listener.accept, far)
         return near
 
     async def dial(self, address: Any, *, tls: TLS | None = None) -> Peer:

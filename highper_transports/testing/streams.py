@@ -1,0 +1,198 @@
+"""Promises about bytes and pressure."""
+
+from __future__ import annotations
+
+import tempfile
+
+import anyio
+from zope.interface import implementer
+
+from ..errors import StreamBroken
+from ..interfaces import IStreamOwner
+from ..stream import Receiver, Stream
+from .stage import PROMISES, Recorder, Stage, ensure, promise
+
+__all__ = ["PROMISES"]
+
+LARGE = 8 * 1024 * 1024  # more than systems buffer
+
+
+@promise
+async def bytes_keep_their_order(stage: Stage) -> None:
+    """What is written, in pieces, in lists, small and large, empty pieces too, arrives whole and in order."""
+    near, far = await stage.pair()
+    expected = bytearray()
+    for number in range(200):
+        piece = b"%d " % number * (1 + number % 7 * 300)
+        if number % 3:
+            near.stream.write(piece)
+            expected += piece
+        else:
+            near.stream.write([piece, b"", b"|", piece[:3]])
+            expected += piece + b"|" + piece[:3]
+    near.stream.write(b"")
+    near.stream.write([])
+    await stage.until(lambda: len(far.data) >= len(expected), "bytes arrive")
+    ensure(far.data == expected, "bytes arrived in another order, or others")
+
+
+@promise
+async def delivery_is_never_synchronous(stage: Stage) -> None:
+    """`write` delivers nothing to the other end before it returns."""
+    near, far = await stage.pair()
+
+    def act() -> list[str]:
+        near.stream.write(b"x")
+        return list(far.calls)
+
+    ensure(await stage.in_callback(act) == [], "bytes were delivered inside write()")
+    await stage.until(lambda: far.data == b"x", "bytes arrive")
+
+
+@promise
+async def a_written_buffer_may_be_reused(stage: Stage) -> None:
+    """`write` takes a list whole: the caller may change the list after it."""
+    near, far = await stage.pair()
+    pieces = [b"a" * 10, b"b"]
+    near.stream.write(pieces)
+    pieces.clear()
+    await stage.until(lambda: far.data == b"a" * 10 + b"b", "bytes arrive")
+
+
+@promise
+async def pressure_is_told(stage: Stage) -> None:
+    """Above the high-water mark the writer is told to pause, once; at the low one to go on, once."""
+    near, far = await stage.pair()
+    far.stream.pause_reading()
+    near.stream.limit_writes(64 * 1024, 16 * 1024)
+    near.stream.write(b"x" * LARGE)
+    await stage.until(lambda: near.calls == ["paused"], "writing_paused() is called")
+    ensure(near.stream.unwritten > 64 * 1024, f"unwritten is {near.stream.unwritten} above the high-water mark")
+    near.stream.write(b"y")
+    await anyio.sleep(0.02)
+    ensure(near.calls == ["paused"], f"the calls were {near.calls}")
+    far.stream.resume_reading()
+    await stage.until(lambda: len(far.data) == LARGE + 1, "everything arrives")
+    await stage.until(lambda: near.calls == ["paused", "resumed"], "writing_resumed() is called")
+    ensure(near.stream.unwritten == 0, "unwritten is not 0 when everything has arrived")
+
+
+@promise
+async def a_quiet_stream_has_nothing_unwritten(stage: Stage) -> None:
+    """`unwritten` is 0 where nothing was written, and falls to 0."""
+    near, far = await stage.pair()
+    ensure(near.stream.unwritten == 0, "unwritten is not 0 at first")
+    near.stream.write(b"x")
+    await stage.until(lambda: far.data == b"x" and near.stream.unwritten == 0, "unwritten falls to 0")
+
+
+@promise
+async def reading_can_be_paused(stage: Stage) -> None:
+    """While paused nothing is delivered; resumed, everything is, and not inside `resume_reading`."""
+    near, far = await stage.pair()
+    far.stream.pause_reading()
+    far.stream.pause_reading()
+    near.stream.write(b"held")
+    await anyio.sleep(0.02)
+    ensure(far.calls == [], "bytes were delivered to a paused reader")
+
+    def act() -> list[str]:
+        far.stream.resume_reading()
+        far.stream.resume_reading()
+        return list(far.calls)
+
+    ensure(await stage.in_callback(act) == [], "bytes were delivered inside resume_reading()")
+    await stage.until(lambda: far.data == b"held", "bytes arrive after the pause")
+
+
+@promise
+async def reading_can_be_paused_inside_received(stage: Stage) -> None:
+    """A receiver that pauses gets nothing until it resumes, and then the rest."""
+    near, far = await stage.pair()
+    far.answer = lambda recorder: recorder.stream.pause_reading()
+    near.stream.write(b"1")
+    await stage.until(lambda: far.data == b"1", "bytes arrive")
+    near.stream.write(b"2")
+    await anyio.sleep(0.02)
+    ensure(far.data == b"1", "bytes were delivered to a paused reader")
+    far.stream.resume_reading()
+    await stage.until(lambda: far.data == b"12", "bytes arrive after the pause")
+
+
+@implementer(IStreamOwner)
+class _Owner:
+    """Gives a stream at rest a receiver when it is asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.made: list[Recorder] = []
+
+    def wake(self, stream: Stream) -> Receiver:
+        self.calls.append("wake")
+        self.made.append(Recorder(stream))
+        return self.made[-1]
+
+    def lost(self, stream: Stream) -> None:
+        self.calls.append("lost")
+
+
+@promise
+async def a_stream_at_rest_wakes_its_owner(stage: Stage) -> None:
+    """Bytes for a stream without receiver ask its owner for one, once; the owner is told of the end, after it."""
+    owner = _Owner()
+    accepted: list[Stream] = []
+
+    def opened(stream: Stream) -> None:
+        accepted.append(stream)
+        stage.streams.append(stream)
+        stream.owner = owner
+
+    listener = await stage.listen(opened)
+    near: list[Recorder] = []
+    stream = await stage.connect(listener.address, lambda stream: near.append(Recorder(stream)))
+    await anyio.sleep(0.02)
+    ensure(owner.calls == [], "a stream with nothing to tell woke its owner")
+    stream.write(b"a")
+    await stage.until(lambda: bool(owner.made) and owner.made[0].data == b"a", "the owner's receiver gets the bytes")
+    owner.made[0].answer = lambda recorder: owner.calls.append("receiver lost")
+    accepted[0].close()
+    await stage.until(lambda: "lost" in near[0].calls or "ended" in near[0].calls, "the end is seen")
+    await stage.until(lambda: len(owner.calls) == 3, "the owner is told of the end")
+    ensure(owner.calls == ["wake", "receiver lost", "lost"], f"the calls were {owner.calls}")
+
+
+@promise
+async def a_receiver_can_be_replaced(stage: Stage) -> None:
+    """After a takeover everything goes to the new receiver."""
+    near, far = await stage.pair()
+    near.stream.write(b"old")
+    await stage.until(lambda: far.data == b"old", "bytes arrive")
+    heir = Recorder(far.stream)
+    near.stream.write(b"new")
+    near.stream.write_eof()
+    await stage.until(lambda: "ended" in heir.calls, "the new receiver is told of the end of input")
+    far.stream.close()
+    await stage.until(lambda: "lost" in heir.calls, "the new receiver is told of the end")
+    ensure((bytes(heir.data), far.calls) == (b"new", ["received"]), f"{heir.data!r}, {far.calls}")
+
+
+@promise
+async def files_are_sent_in_their_place(stage: Stage) -> None:
+    """Where a stream sends files: the part asked for, between what is written before and after; a short file breaks."""
+    near, far = await stage.pair()
+    if not near.stream.sends_files:
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write(b"0123456789" * 20_000)
+        file.flush()
+        near.stream.write(b"before ")
+        await near.stream.send_file(file, 10, 150_000)
+        near.stream.write(b" after")
+        expected = b"before " + b"0123456789" * 15_000 + b" after"
+        await stage.until(lambda: len(far.data) >= len(expected), "bytes arrive")
+        ensure(far.data == expected, "the file arrived in another place, or another part of it")
+        try:
+            await near.stream.send_file(file, 199_990, 20)
+        except StreamBroken:
+            return
+    ensure(False, "a file that ended early did not raise StreamBroken")
