@@ -51,7 +51,7 @@ class _Gone:
     pause_reading = resume_reading = close
 
 
-_GONE = _Gone()
+_GONE: Any = _Gone()
 
 
 class WireStream(Stream):
@@ -109,7 +109,7 @@ class WireStream(Stream):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Pass the end on."""
-        self._wire = cast(asyncio.Transport, _GONE)
+        self._wire = _GONE
         self._write = _GONE.write
         self.deliver_loss(error)
 
