@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, TypeVar, overload
 
 from highper_core.fields import Fields
 
 __all__ = ["Headers", "charset_of", "parse_parameters"]
+
+D = TypeVar("D")
 
 
 class Headers(Mapping[str, str]):
@@ -30,21 +32,34 @@ class Headers(Mapping[str, str]):
         self._fields = fields
 
     def __getitem__(self, name: str) -> str:
-        values = self.all(name)
-        if not values:
+        value = self._find(name)
+        if value is None:
             raise KeyError(name)
-        return values[0] if len(values) == 1 else _separator(name).join(values)
+        return value
+
+    @overload
+    def get(self, name: str, default: None = None) -> str | None: ...
+
+    @overload
+    def get(self, name: str, default: str | D) -> str | D: ...
+
+    def get(self, name: str, default: D | None = None) -> str | D | None:
+        """Return the value of `name`, or `default`."""
+        value = self._find(name)
+        return default if value is None else value
 
     def all(self, name: str) -> list[str]:
         """Return the value of every line called `name`, in order."""
-        try:
-            key = name.lower().encode("ascii")
-        except UnicodeEncodeError:
-            return []
-        return [value.decode("latin-1") for value in self._fields.all(key)]
+        return [value.decode("latin-1") for value in self._fields.all(_key(name))]
+
+    def _find(self, name: str) -> str | None:
+        values = self._fields.all(_key(name))
+        if len(values) == 1:
+            return values[0].decode("latin-1")
+        return (b"; " if name.lower() == "cookie" else b", ").join(values).decode("latin-1") if values else None
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and bool(self.all(name))
+        return isinstance(name, str) and self._find(name) is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter({name.decode("latin-1").lower(): None for name, _ in self._fields})
@@ -91,8 +106,8 @@ def charset_of(content_type: str | None) -> str | None:
     return charset.lower() if charset else None
 
 
-def _separator(name: str) -> str:
-    return "; " if name.lower() == "cookie" else ", "
+def _key(name: str) -> bytes:
+    return name.lower().encode("utf-8", "replace")  # what is not ASCII names no field
 
 
 _PARAMETER: Final = re.compile(
