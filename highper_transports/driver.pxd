@@ -1,5 +1,7 @@
 # Augments driver.py: from the stream to the connection and back without a Python call in between.
 
+cimport cython
+
 from highper_core.connection cimport Connection
 from highper_core.events cimport ConnectionClosed, Data, EndOfMessage, Event, InformationalResponse, Request
 
@@ -21,8 +23,11 @@ cdef class Driver(Outlet):
     cpdef object attach(self, Stream stream)
     cpdef object schedule(self)
     cdef object _pump(self, double now)
+    @cython.locals(connection=Connection, request=Request, exchange=Exchange)
     cdef object _pull(self, double now)
+    @cython.locals(exchange=Exchange)
     cdef object _begin(self)
+    @cython.locals(exchange=Exchange)
     cdef object _deliver(self, Event event, double now)
     cdef object _settle(self, double now)
     cpdef Exchange open(self, Request request, bytes content=*)

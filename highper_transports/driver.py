@@ -194,8 +194,9 @@ class Driver(Outlet):
                 if self._fresh is not None:
                     self._begin()
                 assert isinstance(event, Request)
-                exchange = Exchange(self, event)
-                self.exchanges[event.stream_id] = exchange
+                request = event
+                exchange = Exchange(self, request)
+                self.exchanges[request.stream_id] = exchange
                 self.busy = True
                 self._fresh = exchange
             elif event is NEED_DATA or event is PAUSED:

@@ -1,5 +1,7 @@
 # Augments exchange.py.
 
+cimport cython
+
 from highper_core.events cimport Data, EndOfMessage, Event, Request, Response
 
 from .driver cimport Driver
@@ -23,12 +25,16 @@ cdef class Exchange:
     cdef object _receiver
     cdef object _writer
 
+    cdef object _set_up(self, Driver driver, Request request)
     cpdef object receive_nowait(self)
     cpdef object feed(self, Event event)
     cpdef object fail(self, object error, bint disconnected=*)
+    @cython.locals(driver=Driver, length=Py_ssize_t)
     cpdef object send(self, Event event)
+    @cython.locals(driver=Driver, length=Py_ssize_t)
     cpdef object send_message(self, Response head, bytes content=*)
     cpdef object writable(self)
     cpdef object abort(self)
+    @cython.locals(driver=Driver)
     cpdef object close(self)
     cpdef object take_over(self, Receiver receiver)

@@ -60,6 +60,9 @@ class Exchange:
     )
 
     def __init__(self, driver: Driver, request: Request) -> None:
+        self._set_up(driver, request)
+
+    def _set_up(self, driver: Driver, request: Request) -> None:
         self.request = request
         self.stream_id = request.stream_id
         self.stream: Stream = driver.stream

@@ -1,5 +1,7 @@
 # Augments outlet.py.
 
+cimport cython
+
 from highper_core.connection cimport Connection
 
 from .flow_control cimport IncomingFlow, OutgoingFlow
@@ -28,6 +30,7 @@ cdef class Outlet(Receiver):
     cdef object _begin_anew(self, Stream stream)
     cdef object _enter(self, int phase)
     cpdef object cork(self, Py_ssize_t length)
+    @cython.locals(data=bytes)
     cpdef object flush(self)
     cpdef object parting(self, object head)
     cpdef object refuse(self, object error, double now)
@@ -38,5 +41,7 @@ cdef class Outlet(Receiver):
     cpdef object abort(self)
     cpdef bint is_crowded(self) except -1
     cpdef bint gives_content_up(self) except -1
+    @cython.locals(deadline=double)
     cdef double _core_deadline(self, double now) except? -1.0
+    @cython.locals(deadline=double, core=double, rest=double)
     cpdef object arm(self, double now)

@@ -219,7 +219,7 @@ class Outlet(Receiver):
         """Return the connection's deadline, its clock started if it was waiting for the time."""
         connection = self.connection
         deadline = connection.next_deadline()
-        if deadline == -NEVER:
+        if deadline < 0:
             connection.expired(now)
             deadline = connection.next_deadline()
         return deadline
@@ -233,6 +233,8 @@ class Outlet(Receiver):
             core = self._core_deadline(now)
             if core < deadline:
                 deadline = core
-            if not self.busy and now + REST_DELAY < deadline:
-                deadline = now + REST_DELAY
+            if not self.busy:
+                rest = now + REST_DELAY
+                if rest < deadline:
+                    deadline = rest
         self.timers.arm(self.stream, deadline)
