@@ -56,8 +56,6 @@ cdef struct Head:
     unsigned long long searched  # octets looked at for a line end in lines that came in pieces; a measure of work
 
 cdef const unsigned char *TOKEN
-cdef const unsigned char *FIELD_VALUE
-cdef const unsigned char *REG_NAME
 
 cdef void begin_head(Head *head) noexcept nogil
 cdef void free_head(Head *head) noexcept nogil

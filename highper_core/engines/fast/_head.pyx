@@ -19,14 +19,12 @@ cdef enum:
     MOST_OCTETS = 0x7FFFFFFF  # a head longer than spans can tell, whatever the bounds allow
 
 cdef bytes _token = grammar.TOKEN
-cdef bytes _field_value = grammar.FIELD_VALUE
-cdef bytes _reg_name = grammar.REG_NAME[:0x25] + b"\0" + grammar.REG_NAME[0x26:]  # a percent sign: ask `grammar`
+cdef bytes _host = grammar.REG_NAME[:0x25] + b"\0" + grammar.REG_NAME[0x26:]  # a percent sign: ask `grammar`
 cdef bytes _target = grammar.TARGET
 cdef const unsigned char *TARGET = _target
+cdef const unsigned char *HOST = _host
 
 TOKEN = _token
-FIELD_VALUE = _field_value
-REG_NAME = _reg_name
 
 cdef int LINE_ENDING_INVALID = -Fault.LINE_ENDING_INVALID
 cdef int REQUEST_LINE_TOO_LONG = -Fault.REQUEST_LINE_TOO_LONG
@@ -257,9 +255,9 @@ cdef inline void _note(Head *head, const char *name, Py_ssize_t length) noexcept
 
 
 cdef bint is_plain_host(const char *value, Py_ssize_t length) noexcept nogil:
-    """Tell whether `value` is a registered name or IPv4 address, with or without a port. False: ask `grammar`."""
+    """Tell whether `value` is a name without percent signs or an IPv4 address, with or without a port. False: ask `grammar`."""
     cdef const char *end = value + length
-    cdef const char *colon = members_end(value, end, REG_NAME)
+    cdef const char *colon = members_end(value, end, HOST)
     if colon == value:
         return False
     if colon == end:
