@@ -93,7 +93,7 @@ class Dispatcher:
             self._answer_bare(exchange, 500)
             exchange.close()
             return
-        variables = context.variables
+        variables = context.variables = self._variables.copy()
         if route.call >= INLINE_1:
             if not variables.run(self._run_inline, context, route):
                 self._transport.spawn(self._run_file(context), variables)
@@ -112,12 +112,16 @@ class Dispatcher:
             request._started = self._transport.now()
         context.response._exchange = exchange
         context.exchange = exchange
-        context.variables = self._variables.copy()
 
     def disconnected(self, exchange: Exchange, error: BaseException | None) -> None:
         """Cancel what runs for an exchange whose peer is gone, unless its route opted out."""
         if exchange.task is not None and (self.stopping or exchange not in self._sheltered):
             exchange.task.cancel()
+
+    @property
+    def is_sheltering(self) -> bool:
+        """Whether a handler runs whose route opted out of cancellation."""
+        return bool(self._sheltered)
 
     def cancel_sheltered(self) -> None:
         """Cancel what runs on although its peer may be gone."""

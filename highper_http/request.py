@@ -20,7 +20,7 @@ from highper_core.limits import Limits
 
 from .body import ContentReader, read_content
 from .cookies import parse_cookies
-from .errors import BadRequest, UnsupportedMediaType
+from .errors import BadRequest, ContentTooLarge, UnsupportedMediaType
 from .forms import FormData, FormLimits, parse_form
 from .headers import Headers, charset_of
 from .query import parse_query
@@ -289,10 +289,14 @@ class Request:
         """Return the content as an asynchronous iterator of bytes, as it arrives.
 
         Raises:
+            ContentTooLarge: more was announced than the route takes; or, from the iterator, came.
             RuntimeError: the content has been read already.
         """
         exchange = self._start_reading()
-        return ContentReader(exchange, self._route.max_body if self._route is not None else None)
+        limit = self._route.max_body if self._route is not None else None
+        if limit is not None and self._head is not None and self._head.content_length > limit:
+            raise ContentTooLarge()
+        return ContentReader(exchange, limit)
 
     def _start_reading(self) -> Exchange:
         if self._streaming or self._content is not None:

@@ -15,9 +15,10 @@ import logging
 import signal
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from anyio import CancelScope
+from anyio import CancelScope, sleep
 
 from highper_core import Role
 from highper_core import engine as find_engine
@@ -49,6 +50,7 @@ __all__ = ["Server"]
 
 logger = logging.getLogger("highper")
 
+PAUSE = 0.05  # seconds between two looks at handlers that have no stream to wait for
 GRACE = 1.0  # seconds a cancelled request has to answer before its stream is aborted
 
 
@@ -62,7 +64,7 @@ class Server:
         transport: name of a provider, "auto" for the best here.
         engine: "auto", "fast" or "portable".
         limits: bounds; the app's by default.
-        ssl: a context, to speak TLS on every binding.
+        ssl: a context, to speak TLS on every binding that has none of its own.
         access_log: write a line per request.
         debug: developer mode; the app's by default.
         drain: seconds that running requests have at a stop.
@@ -78,7 +80,7 @@ class Server:
         transport: str = "auto",
         engine: str = "auto",
         limits: Limits | None = None,
-        ssl: tls.SSLContext | TLS | None = None,
+        ssl: tls.SSLContext | None = None,
         access_log: bool = True,
         debug: bool | None = None,
         drain: float = 30.0,
@@ -88,12 +90,15 @@ class Server:
             self._router = app
         elif app is not None:
             self.handle(app)
-        self.bindings = [_binding(place, ssl) for place in bind] or [Binding(host=host, port=port, tls=_tls(ssl))]
+        self.bindings = [parse_binding(place) if isinstance(place, str) else place for place in bind]
+        if not self.bindings:
+            self.bindings.append(Binding(host=host, port=port))
         self.transport_name = transport
         self.engine_name = engine
         self.access_log = access_log
         self.drain = drain
         self.addresses: list[Any] = []
+        self._ssl = ssl
         self._limits = limits
         self._debug = debug
         self._transport: ITransport | None = None
@@ -234,6 +239,9 @@ class Server:
             limits,
         )
         try:
+            if self._ssl is not None:
+                secure = TLS(self._ssl, limits.handshake_timeout)
+                self.bindings = [replace(binding, tls=binding.tls or secure) for binding in self.bindings]
             for binding in self.bindings:
                 listener = await transport.listen(binding, self._service.opened)
                 self._listeners.append(listener)
@@ -262,6 +270,8 @@ class Server:
         transport.timers.arm(deadline, transport.now() + self.drain)
         try:
             await service.stop(self.drain + GRACE)
+            while self._dispatcher is not None and self._dispatcher.is_sheltering and not deadline.is_over:
+                await sleep(PAUSE)
         finally:
             transport.timers.cancel(deadline)
             self._cut_off()
@@ -282,13 +292,15 @@ class Server:
 class _CutOff(Timed):
     """The end of the drain."""
 
-    __slots__ = ("_act",)
+    __slots__ = ("_act", "is_over")
 
     def __init__(self, act: Callable[[], None]) -> None:
         Timed.__init__(self)
         self._act = act
+        self.is_over = False
 
     def expired(self, now: float) -> None:
+        self.is_over = True
         self._act()
 
 
@@ -298,11 +310,3 @@ def _url(binding: Binding, address: Any) -> str:
         return f"{scheme}+unix:{address}"
     host, port = address
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-
-
-def _binding(place: str | Binding, ssl: tls.SSLContext | TLS | None) -> Binding:
-    return parse_binding(place, tls=_tls(ssl)) if isinstance(place, str) else place
-
-
-def _tls(ssl: tls.SSLContext | TLS | None) -> TLS | None:
-    return ssl if ssl is None or isinstance(ssl, TLS) else TLS(ssl)

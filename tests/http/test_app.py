@@ -477,6 +477,35 @@ def test_stop_lets_running_requests_answer(engine: str) -> None:
     assert ends == ["CancelledError"]
 
 
+def test_stop_waits_for_sheltered_handlers(engine: str) -> None:
+    """A handler that outlives its client has the drain's time too, and no more."""
+    app = App()
+    ends: list[str] = []
+
+    @app.get("/{seconds:int}", cancel_on_disconnect=False)
+    async def wait(req: Request) -> str:
+        try:
+            await anyio.sleep(req.param("seconds"))
+        except BaseException as error:
+            ends.append(f"{req.path} {type(error).__name__}")
+            raise
+        ends.append(f"{req.path} finished")
+        return "done"
+
+    async def whole() -> None:
+        async with TestClient(app, engine=engine, drain=30) as client:
+            for seconds in (10, 300):
+                peer = await client.transport.dial(client.server.addresses[0])
+                peer.send(b"GET /%d HTTP/1.1\r\nhost: a\r\n\r\n" % seconds)
+                await anyio.sleep(1)
+                peer.reset()
+            before = anyio.current_time()
+        assert 29 < anyio.current_time() - before < 32
+
+    run(whole)
+    assert ends == ["/10 finished", "/300 CancelledError"]
+
+
 def test_files(serve: Serve, tmp_path: Path) -> None:
     """A file of any size arrives whole."""
     content = bytes(range(256)) * 4000
