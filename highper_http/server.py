@@ -211,6 +211,11 @@ class Server:
                 self._stopped.wake()
 
     async def start(self, transport: ITransport) -> None:
+        """Start on `transport`. What `async with` and `listen` do; for who brings a transport of its own.
+
+        Raises:
+            StartupFailed, SetupError, BindingInvalid: as `async with`.
+        """
         if self._transport is not None:
             raise RuntimeError("a server is started once")
         router = self._router
@@ -221,6 +226,8 @@ class Server:
         table = router.compile(compose)
         self._transport = transport
         self._stopped = transport.waiter()
+        if self._stopping:
+            self._stopped.wake()
         if isinstance(router, App):
             self._lifespan = router.running()
             await self._lifespan.__aenter__()
@@ -252,6 +259,7 @@ class Server:
             raise
 
     async def finish(self) -> None:
+        """Stop accepting, drain, shut the application down. Ends what `start` began."""
         self._stopping = True
         for listener in self._listeners:
             listener.close()
