@@ -128,8 +128,10 @@ class WireStream(Stream):
             self._write(data)
 
     def write_eof(self) -> None:
-        """Send end of input after what is queued, where the transport can."""
-        if self._wire.can_write_eof() and not self._wire.is_closing():
+        """Send end of input after what is queued; TLS, which cannot stay half open here, closes instead."""
+        if not self._wire.can_write_eof():
+            self._wire.close()
+        elif not self._wire.is_closing():
             self._wire.write_eof()
 
     async def send_file(self, file: BinaryIO, offset: int, length: int) -> None:
