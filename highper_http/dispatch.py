@@ -24,7 +24,7 @@ from highper_transports.interfaces import IApplication
 
 from .access_log import access_logger, escape, log_access
 from .date import http_date
-from .endpoint import Call, run_in_thread
+from .endpoint import Call, call_in_thread
 from .error_pages import render_error
 from .errors import HTTPError, ResponseError
 from .response import FINISHED, HEAD_SENT, SENT
@@ -139,7 +139,7 @@ class Dispatcher:
             elif call == AWAIT_2:
                 result = await route.endpoint(context.request, context.response)
             else:
-                result = await run_in_thread(route.endpoint, call, context.request, context.response)
+                result = await call_in_thread(route.endpoint, call, context.request, context.response)
             if not self._answer(context, result):
                 await self._answer_file(context)
         except BaseException as error:

@@ -13,15 +13,14 @@ from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from anyio import to_thread
-
 from .errors import SetupError
+from .threads import run_in_thread
 
 if TYPE_CHECKING:
     from .request import Request
     from .response import Response
 
-__all__ = ["Call", "Handler", "inspect_handler", "is_coroutine_function", "run_in_thread"]
+__all__ = ["Call", "Handler", "inspect_handler", "is_coroutine_function", "call_in_thread"]
 
 Handler: TypeAlias = Callable[..., Any]
 
@@ -65,12 +64,12 @@ def is_coroutine_function(handler: Handler) -> bool:
     return marked or inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
 
 
-async def run_in_thread(handler: Handler, call: int, request: Request, response: Response) -> Any:
+async def call_in_thread(handler: Handler, call: int, request: Request, response: Response) -> Any:
     """Call a plain `handler` in a worker thread and return what it returns, awaited if it is awaitable."""
     if call & 1:
-        result = await to_thread.run_sync(handler, request, response)
+        result = await run_in_thread(handler, request, response)
     else:
-        result = await to_thread.run_sync(handler, request)
+        result = await run_in_thread(handler, request)
     return await result if inspect.isawaitable(result) else result
 
 

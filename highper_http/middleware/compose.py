@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..endpoint import Call, Handler, is_coroutine_function, run_in_thread
+from ..endpoint import Call, Handler, call_in_thread, is_coroutine_function
 from ..errors import SetupError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _innermost(handler: Handler, call: Call) -> Endpoint:
             response.take(result)
 
     async def threaded(request: Request, response: Response) -> None:
-        result = await run_in_thread(handler, call, request, response)
+        result = await call_in_thread(handler, call, request, response)
         if result is not None:
             response.take(result)
 
