@@ -45,12 +45,7 @@ def build(directory: Path, clang: str = "clang") -> tuple[Path, list[str]]:
     tree = copy_packages(directory / "tree")
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"].get("ext-modules", [])
     modules = {module["name"]: module["sources"][0] for module in listed if module["name"].startswith("highper_core.")}
-    environment = {
-        **os.environ,
-        "CC": clang,
-        "CFLAGS": INSTRUMENT,
-        "LDSHARED": f"{clang} -shared",
-    }
+    environment = {**os.environ, "CC": clang, "CFLAGS": INSTRUMENT, "LDSHARED": f"{clang} -shared"}
     arguments = [f"{name}={source}" for name, source in modules.items()]
     subprocess.run([sys.executable, "-c", _BUILD, *arguments], cwd=tree, env=environment, check=True)
     return _program(directory, clang), list(modules)

@@ -65,7 +65,9 @@ EDIT = 4  # bytes that spell one edit
 
 def valid_request(spelling: bytes) -> bytes:
     """Return the request that the first `SETTINGS` bytes of `spelling` stand for; missing bytes count as zero."""
-    method_at, target_at, host_at, fields_at, framing, content_at, detail = spelling[:SETTINGS].ljust(SETTINGS, b"\0")
+    method_at, target_at, host_at, fields_at, framing, content_at, detail = tuple(
+        spelling[:SETTINGS].ljust(SETTINGS, b"\0")
+    )
     method = METHODS[method_at % len(METHODS)]
     old = method_at & 0x80 and method != b"CONNECT"
     target, host = TARGETS[target_at % len(TARGETS)], HOSTS[host_at % len(HOSTS)]
@@ -82,7 +84,7 @@ def valid_request(spelling: bytes) -> bytes:
 
 def valid_response(spelling: bytes) -> bytes:
     """Return the response that the first `SETTINGS` bytes of `spelling` stand for, perhaps behind an interim one."""
-    status_at, interim_at, _, fields_at, framing, content_at, detail = spelling[:SETTINGS].ljust(SETTINGS, b"\0")
+    status_at, interim_at, _, fields_at, framing, content_at, detail = tuple(spelling[:SETTINGS].ljust(SETTINGS, b"\0"))
     status = STATUSES[status_at % len(STATUSES)]
     if status[:3] in (b"204", b"304"):
         framing = 0
@@ -92,7 +94,7 @@ def valid_response(spelling: bytes) -> bytes:
 
 def valid_chunked(spelling: bytes) -> bytes:
     """Return a chunked body, without the head before it."""
-    content_at, detail = spelling[5:SETTINGS].ljust(2, b"\0")
+    content_at, detail = tuple(spelling[5:SETTINGS].ljust(2, b"\0"))
     return _chunked(CONTENTS[content_at % len(CONTENTS)], detail)
 
 
@@ -141,7 +143,7 @@ def _edited(spelling: bytes, build: Callable[[bytes], bytes]) -> bytes:
         message += build(rest[:SETTINGS])
         rest = rest[SETTINGS:]
     for start in range(0, min(len(rest) - EDIT + 1, 8 * EDIT), EDIT):
-        operation, where, low, value = rest[start : start + EDIT]
+        operation, where, low, value = tuple(rest[start : start + EDIT])
         message = _edit(message, operation % 8, (where << 8 | low) % (len(message) + 1), value)
     return message
 

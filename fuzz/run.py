@@ -13,10 +13,12 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import json
+import math
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,7 +34,7 @@ PLAN = [
     ("operations", "raw", 0.10),
 ]
 LONGEST = {"raw": 512, "valid": 56}
-ASAN = "detect_leaks=0:malloc_context_size=2:quarantine_size_mb=32:allocator_may_return_null=1"
+ASAN = "detect_leaks=0:malloc_context_size=0:quarantine_size_mb=8:allocator_may_return_null=1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,7 @@ def main() -> int:
     chosen = [row for row in PLAN if row[0] in options.harness]
     whole = sum(share for _, _, share in chosen)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        futures = [
-            pool.submit(_fuzz, program, name, start, round(options.executions * share / whole), options)
-            for name, start, share in chosen
-        ]
+        futures = [pool.submit(_fuzz, program, name, start, share / whole, options) for name, start, share in chosen]
         results = [_announced(future) for future in concurrent.futures.as_completed(futures)]
     _report(directory, results)
     return int(any(result.finding for result in results))
@@ -77,7 +76,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     names = sorted({name for name, _, _ in PLAN})
     parser.add_argument("--executions", type=int, default=100_000, help="of all processes together")
-    parser.add_argument("--seconds", type=int, default=0, help="bound for each process; 0 for none")
+    parser.add_argument("--seconds", type=int, default=0, help="bound of the whole run; 0 for none")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--harness", type=lambda text: text.split(","), default=names)
     parser.add_argument("--build", type=Path, default=Path("build") / "fuzz")
@@ -86,12 +85,14 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _fuzz(program: Path, harness: str, start: str, executions: int, options: argparse.Namespace) -> Result:
+def _fuzz(program: Path, harness: str, start: str, share: float, options: argparse.Namespace) -> Result:
     corpus = program.parent / "corpus" / f"{harness}-{start}"
     corpus.mkdir(parents=True, exist_ok=True)
     seeds = HOME / "corpus" / f"{harness}-{start}"
+    executions = round(options.executions * share)
+    seconds = math.ceil(options.seconds * options.jobs * share)
     arguments = [f"-runs={executions}", f"-max_len={LONGEST[start]}", "-print_final_stats=1", "-timeout=20"]
-    arguments += ["-rss_limit_mb=4096", f"-max_total_time={options.seconds}"]
+    arguments += ["-rss_limit_mb=4096", f"-max_total_time={seconds}"]
     if start == "raw" and harness != "operations":
         arguments.append(f"-dict={HOME / 'http.dict'}")
     directories = [str(corpus), *([str(seeds)] if seeds.is_dir() else [])]
@@ -131,15 +132,12 @@ def _run(program: Path, harness: str, start: str, sample: int, arguments: list[s
         "ASAN_OPTIONS": ASAN,
     }
     artifacts = f"-artifact_prefix={program.parent}/{harness}-{start}-"
-    answer = subprocess.run(
-        [str(program), artifacts, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    return answer.stderr + (f"\nexit status {answer.returncode}\n" if answer.returncode else "")
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        status = subprocess.run(
+            [str(program), artifacts, *arguments], env=environment, stdout=log, stderr=log, check=False
+        ).returncode
+        log.seek(0)
+        return log.read() + (f"\nexit status {status}\n" if status else "")
 
 
 def _finding(log: str) -> str:
