@@ -3,7 +3,7 @@
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize
-from libc.stdlib cimport free, realloc
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.string cimport memcpy, memmove
 
 cdef enum:
@@ -14,7 +14,7 @@ cdef enum:
 
 cdef class Buffer:
     def __dealloc__(self):
-        free(self.own)
+        PyMem_Free(self.own)
 
     cdef int append(self, object data) except -1:
         """Add octets, which are borrowed unless they are `bytes` and the buffer is empty."""
@@ -44,7 +44,7 @@ cdef class Buffer:
             capacity = max(SMALLEST, capacity)
             while capacity < 2 * kept + length:
                 capacity *= 2
-            own = <char *>realloc(self.own, capacity)
+            own = <char *>PyMem_Realloc(self.own, capacity)
             if own == NULL:
                 raise MemoryError
             self.own = own
@@ -87,6 +87,6 @@ cdef class Buffer:
         self.whole = None
         self.begin = self.end = 0
         if self.capacity > KEPT:
-            free(self.own)
+            PyMem_Free(self.own)
             self.own = NULL
             self.capacity = 0

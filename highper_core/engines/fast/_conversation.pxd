@@ -27,6 +27,7 @@ cdef class Conversation(Connection):
     cdef bint _upgrade_proposed
     cdef bint _waiting_for_continue
 
+    cdef void _begin_anew(self) noexcept
     cdef void _begin_cycle(self) noexcept
     cdef void _advance(self, int role, int what) noexcept
     cdef object _fail(self, int fault)

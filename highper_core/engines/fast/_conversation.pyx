@@ -42,6 +42,9 @@ cdef class Conversation(Connection):
 
     cpdef object reset(self):
         """Become as newly made, keeping role and limits; for a pool."""
+        self._begin_anew()
+
+    cdef void _begin_anew(self) noexcept:
         self._life.keep_alive = True
         memset(&self._clocks, 0, sizeof(self._clocks))
         if self._ours == SERVER:

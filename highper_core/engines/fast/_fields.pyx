@@ -7,9 +7,9 @@ section is walked; those that most messages carry exist once.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.list cimport PyList_New, PyList_SET_ITEM
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
-from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from highper_core.fields cimport Fields
@@ -71,7 +71,7 @@ cdef class SpanFields(Fields):
         raise TypeError("SpanFields are made by an engine")
 
     def __dealloc__(self):
-        free(self._spans)
+        PyMem_Free(self._spans)
 
     cpdef list lines(self):
         """Return every field line in order. The list is shared: do not change it."""
@@ -126,7 +126,7 @@ cdef SpanFields span_fields(Head *head, bytes octets, Py_ssize_t base):
     fields._octets = octets
     fields._base = PyBytes_AS_STRING(octets) + base
     if size:
-        fields._spans = <Span *>malloc(size)
+        fields._spans = <Span *>PyMem_Malloc(size)
         if fields._spans == NULL:
             raise MemoryError
         memcpy(fields._spans, head.spans, size)

@@ -6,7 +6,7 @@ its length can be judged; where a search for it ended is remembered, so every oc
 Which of two bounds a growing line passes first decides the fault, whole or in pieces.
 """
 
-from libc.stdlib cimport free, realloc
+from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
 from libc.string cimport memchr, memcmp, memset
 
 from highper_core import grammar
@@ -45,7 +45,7 @@ cdef void begin_head(Head *head) noexcept nogil:
 
 
 cdef void free_head(Head *head) noexcept nogil:
-    free(head.spans)
+    PyMem_RawFree(head.spans)
     head.spans = NULL
     head.capacity = 0
 
@@ -58,7 +58,7 @@ cdef int add_span(
     cdef int capacity
     if head.count == head.capacity:
         capacity = head.capacity * 2 if head.capacity else FEWEST_SPANS
-        span = <Span *>realloc(head.spans, capacity * sizeof(Span))
+        span = <Span *>PyMem_RawRealloc(head.spans, capacity * sizeof(Span))
         if span == NULL:
             return -1
         head.spans = span

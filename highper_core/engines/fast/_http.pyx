@@ -37,9 +37,8 @@ cdef class FastHttpConnection(HttpReader):
         limits: bounds it obeys.
     """
 
-    cpdef object reset(self):
-        """Become as newly made, keeping role and limits; for a pool."""
-        HttpReader.reset(self)
+    cdef void _begin_anew(self) noexcept:
+        HttpReader._begin_anew(self)
         self._piece = None
         self._pieces = None
 
