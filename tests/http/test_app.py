@@ -549,6 +549,68 @@ def test_forms_and_cookies(serve: Serve) -> None:
     serve(app, main)
 
 
+def test_an_answer_the_engine_refuses_is_a_500(serve: Serve) -> None:
+    """Content on a 204, a wrong length, framing of one's own: nothing of it is sent, and the connection lives on."""
+    app = App()
+
+    @app.get("/204")
+    async def content(req: Request, res: Response) -> None:
+        res.status(204).text("content")
+
+    @app.get("/length")
+    async def length(req: Request, res: Response) -> None:
+        res.header("content-length", 3).text("four")
+
+    @app.get("/coding")
+    async def coding(req: Request, res: Response) -> None:
+        res.header("transfer-encoding", "gzip").text("a")
+
+    @app.get("/returned")
+    async def returned(req: Request) -> Response:
+        return constant
+
+    @app.get("/close")
+    async def close(req: Request, res: Response) -> None:
+        res.header("connection", "close").text("bye")
+
+    constant = Response(203).header("x-a", "1").text("always the same")
+
+    async def main(client: TestClient) -> None:
+        for path in ("/204", "/length", "/coding"):
+            answer = await client.get(path)
+            assert (answer.status, answer.json()["title"]) == (500, "Internal Server Error"), path
+        for _ in range(3):
+            answer = await client.get("/returned")
+            assert (answer.status, answer.text, answer.headers.all("x-a")) == (203, "always the same", ["1"])
+        for _ in range(2):
+            answer = await client.get("/close")
+            assert (answer.text, answer.headers.all("connection")) == ("bye", ["close"])
+
+    serve(app, main)
+
+
+def test_bad_json_and_bodies_of_other_kinds(serve: Serve) -> None:
+    """What the client sent wrongly is answered with its 4xx, on a connection that lives on."""
+    app = App()
+
+    @app.post("/json")
+    async def read(req: Request) -> object:
+        return {"read": await req.json()}
+
+    @app.post("/form")
+    async def form(req: Request) -> str:
+        return str(len(await req.form()))
+
+    async def main(client: TestClient) -> None:
+        for content in ("", "{", "nul", "\ud800".encode("utf-8", "surrogatepass"), b"[" * 100_000):
+            assert (await client.post("/json", content=content)).status == 400
+        assert (await client.post("/json", content="1e400")).status in (200, 400)
+        assert (await client.post("/form", content="a=1")).status == 415
+        assert (await client.post("/json", json=[1])).json() == {"read": [1]}
+
+    serve(app, main)
+
+
 def test_middleware_levels(serve: Serve) -> None:
     """App, router and route: outermost first, around misses only the app's."""
     app = App()
