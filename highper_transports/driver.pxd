@@ -22,6 +22,7 @@ cdef class Driver(Outlet):
 
     cpdef object attach(self, Stream stream)
     cpdef object schedule(self)
+    cdef bint _may_rest(self) except -1
     cdef object _pump(self, double now)
     @cython.locals(connection=Connection, request=Request, exchange=Exchange)
     cdef object _pull(self, double now)
@@ -40,6 +41,5 @@ cdef class Driver(Outlet):
     cdef object _fault(self, object error, double now)
     cdef object _peer_closed(self, double now)
     cpdef object shutdown(self)
-    cpdef object take_over(self, Receiver receiver)
     cdef object _disconnect(self, object broken)
     cdef object _retire(self)

@@ -28,7 +28,7 @@ from highper_core.state import Role, State
 from .errors import StreamBroken, StreamBusy, StreamClosed
 from .exchange import Exchange
 from .outlet import CLOSING, GONE, LINGERING, TAKEN_OVER, Outlet
-from .stream import Receiver, Stream
+from .stream import Stream
 from .timers import NEVER
 
 if TYPE_CHECKING:
@@ -92,6 +92,12 @@ class Driver(Outlet):
         elif self.phase == LINGERING and not self.drop(len(data), now):
             self.close(now)
 
+    def filled(self, count: int, now: float) -> None:
+        """Account for content that went straight into its final object."""
+        if self.talking:
+            self.connection.content_received(count, now)
+            self._pump(now)
+
     def ended(self) -> None:
         """Half-close (RFC 9112 section 9.6): what was asked completely is still answered."""
         self._ended = True
@@ -116,13 +122,6 @@ class Driver(Outlet):
         self._disconnect(broken)
         self._retire()
 
-    def writing_paused(self) -> None:
-        """Let writers wait, and expect that the peer takes something."""
-        self.outgoing.paused = True
-        now = self.transport.now()
-        self.outgoing.watch(self.stream.unwritten, now)
-        self.arm(now)
-
     def writing_resumed(self) -> None:
         """Let writers go on, and requests that waited for room."""
         self.outgoing.relax()
@@ -146,11 +145,14 @@ class Driver(Outlet):
                 unwritten = self.stream.unwritten
                 if unwritten:
                     self.outgoing.watch(unwritten, now)
-                elif self.service is not None and not self._ended and self.connection.is_resting:
+                elif self.service is not None and self._may_rest():
                     self.service.rest(self)
                     return
         if self.phase < TAKEN_OVER:
             self.arm(now)
+
+    def _may_rest(self) -> bool:
+        return not (self._ended or self._scheduled) and self.connection.is_resting
 
     # The pump
 
@@ -164,6 +166,8 @@ class Driver(Outlet):
         self._scheduled = False
         if self.talking:
             self._pump(self.transport.now())
+        elif self.phase >= TAKEN_OVER:
+            self._retire()
 
     def _pump(self, now: float) -> None:
         self._pumping = True
@@ -288,6 +292,7 @@ class Driver(Outlet):
 
     def finish(self, exchange: Exchange) -> None:
         """The application is done with `exchange`."""
+        self.stop_filling()
         self.exchanges.pop(exchange.stream_id, None)
         self.busy = bool(self.exchanges)
         if exchange.full:
@@ -366,23 +371,6 @@ class Driver(Outlet):
         self.stopping = True
         if self.talking and not self.exchanges and self.connection.is_resting:
             self.close(self.transport.now())
-
-    def take_over(self, receiver: Receiver) -> None:
-        """Give the stream away: write what was framed, hand over what was received and not parsed."""
-        now = self.transport.now()
-        self.flush()
-        data, ended = self.connection.trailing_data
-        self._enter(TAKEN_OVER)
-        stream = self.stream
-        self.timers.arm(stream, NEVER)
-        stream.receiver = receiver
-        self.incoming.release(stream, self.connection, now)
-        if data:
-            receiver.received(data, now)
-        if ended:
-            receiver.ended()
-        if self.outgoing.paused:
-            receiver.writing_paused()
 
     def _disconnect(self, broken: BaseException) -> None:
         """End every open exchange from the peer's side."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from highper_core.events import Data, EndOfMessage, Event, Request, Response
 
 from .errors import StreamBroken, StreamBusy, StreamClosed
+from .intake import Intake
 
 if TYPE_CHECKING:
     from .driver import Driver
@@ -129,6 +130,29 @@ class Exchange:
                 await waiter
             finally:
                 self._receiver = None
+
+    async def receive_content(self) -> bytes:
+        """Return the whole content, whose length the head announced, as one object; large content without a copy.
+
+        Nothing of it may have been received before. The bound is the caller's: memory for all of it is taken at once.
+
+        Raises:
+            RemoteProtocolError, StreamBroken, StreamClosed, StreamBusy: as `receive`.
+        """
+        intake = Intake(self.request.content_length)
+        while True:
+            event = self.receive_nowait()
+            if event is None and self._receiver is None and self.driver is not None and self.driver.fill(intake):
+                try:
+                    event = await self.receive()
+                finally:
+                    if self.driver is not None:
+                        self.driver.stop_filling()
+            if event is None:
+                event = await self.receive()
+            if not isinstance(event, Data):
+                return intake.take()
+            intake.add(event.data)
 
     def feed(self, event: Event) -> None:
         """Take an event from the driver."""

@@ -18,6 +18,7 @@ from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
     from .exchange import Exchange
+    from .intake import Intake
     from .sockets import Binding
     from .stream import Receiver, Stream
     from .timers import TimerWheel
@@ -103,13 +104,20 @@ class IStream(Interface):
     scheme: str = Attribute("'http' or 'https'.")
     alpn: str | None = Attribute("Negotiated ALPN protocol, or None.")
     sends_files: bool = Attribute("Whether `send_file` works.")
+    fills: bool = Attribute("Whether `receive_into` works.")
     unwritten: int = Attribute("Bytes accepted by `write` and not yet by the peer's system.")
 
     def write(data: bytes | list[bytes]) -> None:
         """Queue bytes, or a list of bytes. Accepted whole; `writing_paused`/`writing_resumed` tell the pressure."""
 
     def write_eof() -> None:
-        """Send end of input after what is queued (a TLS stream cannot, and does nothing)."""
+        """Send end of input after what is queued (a TLS stream closes instead)."""
+
+    def receive_into(intake: Intake | None) -> None:
+        """Write what comes into the room of `intake` and tell `receiver.filled`, until it is full or None is given.
+
+        Only where `fills`.
+        """
 
     async def send_file(file: BinaryIO, offset: int, length: int) -> None:
         """Move `length` bytes of `file` from `offset` without copying them through here; only where `sends_files`.
@@ -139,6 +147,9 @@ class IReceiver(Interface):
 
     def received(data: bytes, now: float) -> None:
         """`data` is non-empty bytes."""
+
+    def filled(count: int, now: float) -> None:
+        """`count` bytes came and are in the intake that was given to `receive_into`."""
 
     def ended() -> None:
         """The peer will send no more; we may still write."""

@@ -19,6 +19,7 @@ cdef class Outlet(Receiver):
     cdef public OutgoingFlow outgoing
     cdef public IncomingFlow incoming
     cdef public bint busy
+    cdef public bint filling
     cdef bint _pumping
     cdef bint _dirty
     cdef Py_ssize_t _corked
@@ -39,8 +40,11 @@ cdef class Outlet(Receiver):
     cpdef bint drop(self, Py_ssize_t length, double now) except -1
     cpdef object close(self, double now)
     cpdef object abort(self)
+    cpdef object take_over(self, Receiver receiver)
     cpdef bint is_crowded(self) except -1
     cpdef bint gives_content_up(self) except -1
+    cpdef bint fill(self, object intake) except -1
+    cpdef object stop_filling(self)
     @cython.locals(deadline=double)
     cdef double _core_deadline(self, double now) except? -1.0
     @cython.locals(deadline=double, core=double, rest=double)

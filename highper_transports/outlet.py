@@ -21,6 +21,7 @@ from highper_core.events import Response
 from highper_core.state import Role, State
 
 from .flow_control import IncomingFlow, OutgoingFlow
+from .intake import Intake
 from .stream import Receiver, Stream
 from .timers import NEVER
 
@@ -47,6 +48,7 @@ class Outlet(Receiver):
         talking: the phase is TALKING.
         outgoing, incoming: pressure, both ways.
         busy: exchanges are open.
+        filling: the stream writes content into an intake.
     """
 
     __slots__ = (
@@ -59,6 +61,7 @@ class Outlet(Receiver):
         "outgoing",
         "incoming",
         "busy",
+        "filling",
         "_pumping",
         "_dirty",
         "_corked",
@@ -81,6 +84,7 @@ class Outlet(Receiver):
         self.phase = TALKING
         self.talking = True
         self.busy = False
+        self.filling = False
         self.outgoing.reset()
         self.incoming.held = False
         self._pumping = False
@@ -198,7 +202,31 @@ class Outlet(Receiver):
             self.outgoing.relax()
             self.stream.abort()
 
+    def take_over(self, receiver: Receiver) -> None:
+        """Give the stream away: write what was framed, hand over what was received and not parsed."""
+        now = self.transport.now()
+        self.flush()
+        data, ended = self.connection.trailing_data
+        self._enter(TAKEN_OVER)
+        stream = self.stream
+        self.timers.arm(stream, NEVER)
+        stream.receiver = receiver
+        self.incoming.release(stream, self.connection, now)
+        if data:
+            receiver.received(data, now)
+        if ended:
+            receiver.ended()
+        if self.outgoing.paused:
+            receiver.writing_paused()
+
     # Bounds
+
+    def writing_paused(self) -> None:
+        """Let writers wait, and expect that the peer takes something."""
+        self.outgoing.paused = True
+        now = self.transport.now()
+        self.outgoing.watch(self.stream.unwritten, now)
+        self.arm(now)
 
     def is_crowded(self) -> bool:
         """Whether more bytes wait unparsed than we hold."""
@@ -212,6 +240,25 @@ class Outlet(Receiver):
             self.connection.role is Role.SERVER
             and self.connection.content_remaining > self.connection.limits.drained_content
         )
+
+    # Content straight into its final object
+
+    def fill(self, intake: Intake) -> bool:
+        """Have the stream write what is missing in `intake`, if that is all of the content and worth it."""
+        missing = intake.missing
+        if not (self.stream.fills and self.talking) or missing < self.connection.limits.direct_content:
+            return False
+        if self._failed or self.connection.content_remaining != missing:
+            return False
+        self.filling = True
+        self.stream.receive_into(intake)
+        return True
+
+    def stop_filling(self) -> None:
+        """Have the stream hand over its bytes again. Idempotent."""
+        if self.filling:
+            self.filling = False
+            self.stream.receive_into(None)
 
     # Deadlines
 

@@ -5,6 +5,7 @@ from .timers cimport Timed
 
 cdef class Receiver:
     cpdef object received(self, bytes data, double now)
+    cpdef object filled(self, Py_ssize_t count, double now)
     cpdef object ended(self)
     cpdef object lost(self, object error)
     cpdef object writing_paused(self)
@@ -20,6 +21,7 @@ cdef class Stream(Timed):
     cdef public object local
     cdef public str scheme
     cdef public object alpn
+    cdef public bint fills
     cdef public bint sends_files
     cdef public bint resting
 

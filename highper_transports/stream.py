@@ -15,6 +15,7 @@ from .interfaces import IReceiver, IStream
 from .timers import Timed
 
 if TYPE_CHECKING:
+    from .intake import Intake
     from .interfaces import IStreamOwner, ITransport
 
 __all__ = ["Receiver", "Stream"]
@@ -30,6 +31,10 @@ class Receiver:
 
     def received(self, data: bytes, now: float) -> None:
         """Take non-empty bytes."""
+        raise NotImplementedError
+
+    def filled(self, count: int, now: float) -> None:
+        """Bytes came and are in the intake given to the stream."""
         raise NotImplementedError
 
     def ended(self) -> None:
@@ -54,7 +59,7 @@ class Stream(Timed):
     A subclass calls the `deliver_*` methods, and nothing after `deliver_loss`.
     """
 
-    __slots__ = ("receiver", "owner", "transport", "peer", "local", "scheme", "alpn", "sends_files", "resting")
+    __slots__ = ("receiver", "owner", "transport", "peer", "local", "scheme", "alpn", "fills", "sends_files", "resting")
 
     def __init__(self, transport: ITransport) -> None:
         Timed.__init__(self)
@@ -65,6 +70,7 @@ class Stream(Timed):
         self.local: Any = None
         self.scheme = "http"
         self.alpn: str | None = None
+        self.fills = False
         self.sends_files = False
         self.resting = False
 
@@ -121,6 +127,10 @@ class Stream(Timed):
 
     def write_eof(self) -> None:
         """Send end of input after what is queued."""
+        raise NotImplementedError
+
+    def receive_into(self, intake: Intake | None) -> None:
+        """Write what comes into the room of `intake`; only where `fills`."""
         raise NotImplementedError
 
     async def send_file(self, file: BinaryIO, offset: int, length: int) -> None:

@@ -8,3 +8,4 @@ cdef class WireStream(Stream):
     cdef object _wire
     cdef object _clock
     cdef object _write
+    cdef object _filler

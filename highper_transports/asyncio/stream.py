@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from ..errors import StreamBroken
+from ..intake import Intake
 from ..sockets import peer_name
 from ..stream import Stream
 
@@ -54,6 +55,43 @@ class _Gone:
 _GONE: Any = _Gone()
 
 
+class Filler(asyncio.BufferedProtocol):
+    """Stands in for a stream's protocol while content is received straight into its final object."""
+
+    __slots__ = ("_intake", "_stream")
+
+    def __init__(self, stream: WireStream, intake: Intake) -> None:
+        self._stream = stream
+        self._intake = intake
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where the next bytes go."""
+        return self._intake.room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Stand back once the intake is full, so that what follows the content goes where it belongs."""
+        self._intake.advance(nbytes)
+        if not self._intake.missing:
+            self._stream.receive_into(None)
+        self._stream.filled(nbytes)
+
+    def eof_received(self) -> bool:
+        """Pass the end of input on."""
+        return self._stream.eof_received()
+
+    def pause_writing(self) -> None:
+        """Pass write pressure on."""
+        self._stream.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass the end of write pressure on."""
+        self._stream.resume_writing()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Pass the end on."""
+        self._stream.connection_lost(error)
+
+
 class WireStream(Stream):
     """One peer's bytes over a loop's transport.
 
@@ -62,12 +100,14 @@ class WireStream(Stream):
         opened: called once the stream can be used.
     """
 
-    __slots__ = ("_opened", "_wire", "_clock", "_write")
+    __slots__ = ("_opened", "_wire", "_clock", "_write", "_filler")
 
     def __init__(self, transport: AsyncioTransport, opened: Callable[[Stream], object]) -> None:
         Stream.__init__(self, transport)
         self._opened: Callable[[Stream], object] | None = opened
         self._clock = transport.now
+        self._filler: Filler | None = None
+        self.fills = True
 
     # The loop's side
 
@@ -133,6 +173,20 @@ class WireStream(Stream):
             self._wire.close()
         elif not self._wire.is_closing():
             self._wire.write_eof()
+
+    def receive_into(self, intake: Intake | None) -> None:
+        """Let the loop write into the room of `intake`, by standing back for another protocol until it is full."""
+        if intake is not None:
+            self._filler = Filler(self, intake)
+            self._wire.set_protocol(self._filler)
+        elif self._filler is not None:
+            self._filler = None
+            self._wire.set_protocol(cast(asyncio.BaseProtocol, self))
+
+    def filled(self, count: int) -> None:
+        """Tell the receiver that bytes went into the intake."""
+        if self.receiver is not None:
+            self.receiver.filled(count, self._clock())
 
     async def send_file(self, file: BinaryIO, offset: int, length: int) -> None:
         """Move a part of a file by sendfile, or by the loop's own copying where that fails."""

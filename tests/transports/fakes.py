@@ -23,6 +23,7 @@ from highper_core.errors import Fault, LocalProtocolError, remote_error
 from highper_core.limits import Limits
 from highper_core.state import ILLEGAL, Input, Role, State, next_state, settle
 from highper_transports.exchange import Exchange
+from highper_transports.intake import Intake
 from highper_transports.stream import Stream
 from highper_transports.timers import TimerWheel
 
@@ -150,7 +151,7 @@ class HandTransport:
 class RecordingStream(Stream):
     """Keeps what is written; the test plays the peer."""
 
-    __slots__ = ("writes", "unsent", "calls", "reading", "wet")
+    __slots__ = ("writes", "unsent", "calls", "reading", "wet", "intake")
 
     def __init__(self, transport: HandTransport) -> None:
         Stream.__init__(self, transport)  # type: ignore[arg-type]
@@ -159,11 +160,22 @@ class RecordingStream(Stream):
         self.calls: list[str] = []
         self.reading = True
         self.wet = False  # write pressure was told
+        self.intake: Intake | None = None
 
     # the peer
 
     def gives(self, text: str) -> None:
         self.deliver(text.encode(), self.transport.now())
+
+    def fills_in(self, count: int) -> None:
+        """Bytes of content come while they are received into an intake."""
+        assert self.intake is not None
+        assert self.receiver is not None
+        self.intake.room[:count] = b"y" * count
+        self.intake.advance(count)
+        if not self.intake.missing:
+            self.intake = None
+        self.receiver.filled(count, self.transport.now())
 
     def blocks(self, unsent: int) -> None:
         """The peer stops reading with `unsent` bytes in our buffer."""
@@ -193,6 +205,9 @@ class RecordingStream(Stream):
 
     def write_eof(self) -> None:
         self.calls.append("eof")
+
+    def receive_into(self, intake: Intake | None) -> None:
+        self.intake = intake
 
     def limit_writes(self, high: int, low: int) -> None:
         self.calls.append(f"limit {high} {low}")
@@ -410,6 +425,12 @@ class LineConnection(Connection):
     trailing_data = property(lambda self: (self.input, self.ended))  # type: ignore[assignment]
     waiting_for_continue = property(lambda self: self.expecting)  # type: ignore[assignment]
     content_remaining = property(lambda self: self.remaining)  # type: ignore[assignment]
+
+    def content_received(self, length: int, now: float = 0.0) -> None:
+        assert 0 <= length <= self.remaining
+        self.remaining -= length
+        if not self.remaining:
+            self.input = b"end 0\n" + self.input
 
     # deadlines
 

@@ -237,6 +237,85 @@ def test_content_both_ways(provider: type[AsyncioTransport]) -> None:
     assert serving(provider, echo, client).endswith(content)
 
 
+async def collect(exchange: Exchange) -> None:
+    content = await exchange.receive_content()
+    exchange.send_message(ev.Response(status_code=200), content)
+
+
+@pytest.mark.parametrize("secured", [False, True])
+def test_large_content_arrives_whole_and_the_next_request_behind_it(
+    provider: type[AsyncioTransport], certified: tuple[str, str], secured: bool
+) -> None:
+    content = os.urandom(3_000_000)
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n"
+    last = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\nhi"
+    options: dict[str, Any] = {}
+    if secured:
+        options = {"ssl": client_context(authority=certified[1]), "server_hostname": "localhost"}
+
+    async def client(site: Site, address: Any) -> bytes:
+        reader, writer = await asyncio.open_connection(*address, **options)
+        writer.write(head % len(content))
+        await asyncio.sleep(0.02)
+        writer.write(content + last)
+        answer = await reader.read()
+        writer.close()
+        assert site.application.errors == []
+        return answer
+
+    binding = Binding(host="127.0.0.1", tls=TLS(server_context(certified[0])) if secured else None)
+    answer = serving(provider, collect, client, binding)
+    assert content in answer
+    assert answer.endswith(b"hi")
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_large_content_that_breaks_off(provider: type[AsyncioTransport], reset: bool) -> None:
+    async def client(site: Site, address: Any) -> list[BaseException | None]:
+        with socket.create_connection(address) as peer:
+            peer.sendall(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 900000\r\n\r\n")
+            await asyncio.sleep(0.02)
+            peer.sendall(b"x" * 1000)
+            await asyncio.sleep(0.02)
+            if reset:
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        for _ in range(100):
+            if site.application.lost:
+                break
+            await asyncio.sleep(0.01)
+        return site.application.lost
+
+    assert [type(error) for error in serving(provider, collect, client)] == [StreamBroken]
+
+
+def test_an_answer_under_pressure_while_content_is_received(provider: type[AsyncioTransport]) -> None:
+    """Write pressure is told to the stream while another protocol stands in for it."""
+    total = 40 * 1024 * 1024
+
+    async def both(exchange: Exchange) -> None:
+        exchange.send(ev.Response(status_code=200, headers=[(b"content-length", b"%d" % total)]))
+        receiving = asyncio.ensure_future(exchange.receive_content())
+        await asyncio.sleep(0)
+        for _ in range(total // 65536):
+            exchange.send(ev.Data(b"x" * 65536))
+            await exchange.drain()
+        await receiving
+        exchange.send(ev.END_OF_MESSAGE)
+
+    async def client(site: Site, address: Any) -> int:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 900000\r\n\r\n")
+        await asyncio.sleep(0.1)
+        writer.write(b"y" * 900000)
+        writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+        assert site.application.errors == []
+        return len(answer)
+
+    assert serving(provider, both, client) > total
+
+
 def test_a_slow_taker_holds_the_writer_back(provider: type[AsyncioTransport]) -> None:
     written = 0
     total = 64 * 1024 * 400

@@ -385,6 +385,102 @@ def test_two_readers_are_refused() -> None:
     assert isinstance(bench.run(bench.exchange.receive()).error, StreamBusy)
 
 
+# Content straight into its final object
+
+
+def filling(**limits: Any) -> Bench:
+    bench = Bench(direct_content=100, **limits)
+    bench.stream.fills = True
+    return bench
+
+
+def test_large_content_is_received_straight_into_its_object() -> None:
+    bench = filling()
+    bench.gives("request 0 POST 500; data 0 100")
+    task = bench.run(bench.exchange.receive_content())
+    assert bench.stream.intake is not None
+    bench.stream.fills_in(150)
+    bench.transport.turn()
+    assert not task.done
+    bench.stream.fills_in(250)
+    bench.transport.turn()
+    assert task.result == b"x" * 100 + b"y" * 400
+    assert type(task.result) is bytes
+    respond(bench.exchange)
+    bench.gives("request 0 GET")
+    assert len(bench.application.begun) == 2
+
+
+def test_small_content_is_received_the_ordinary_way() -> None:
+    bench = filling()
+    bench.gives("request 0 POST 99")
+    task = bench.run(bench.exchange.receive_content())
+    assert bench.stream.intake is None
+    bench.gives("data 0 99; end 0")
+    bench.transport.turn()
+    assert task.result == b"x" * 99
+
+
+def test_content_that_has_come_whole_needs_no_filling() -> None:
+    bench = filling()
+    bench.gives("request 0 POST 200; data 0 200; end 0")
+    assert bench.run(bench.exchange.receive_content()).result == b"x" * 200
+
+
+def test_content_that_is_buffered_elsewhere_is_received_the_ordinary_way() -> None:
+    bench = filling()
+    bench.gives("request 0 POST 500; data 0 100")
+    bench.connection.remaining = 300
+    bench.run(bench.exchange.receive_content())
+    assert bench.stream.intake is None
+
+
+def test_100_continue_before_filling() -> None:
+    bench = filling()
+    bench.gives("request 0 POST 500 expect")
+    bench.run(bench.exchange.receive_content())
+    assert bench.text == "0 100"
+    assert bench.stream.intake is not None
+
+
+def test_filling_ends_with_the_peer() -> None:
+    bench = filling()
+    bench.gives("request 0 POST 500")
+    task = bench.run(bench.exchange.receive_content())
+    bench.stream.fills_in(100)
+    bench.stream.deliver_end()
+    bench.transport.turn()
+    assert isinstance(task.error, StreamBroken)
+
+
+def test_filling_ends_with_its_task_or_its_exchange() -> None:
+    bench = filling()
+    bench.gives("request 0 POST 500")
+    task = bench.run(bench.exchange.receive_content())
+    task.step(throw=KeyError())
+    assert bench.stream.intake is None
+    task = bench.run(bench.exchange.receive_content())
+    assert bench.stream.intake is not None
+    respond(bench.exchange)
+    assert bench.stream.intake is None
+
+
+def test_what_is_filled_in_after_the_end_is_nobodys() -> None:
+    bench = filling()
+    bench.gives("request 0 POST 500")
+    bench.run(bench.exchange.receive_content())
+    bench.driver.abort()
+    bench.stream.fills_in(100)
+    assert bench.connection.remaining == 500
+
+
+def test_a_task_that_receives_already_keeps_content_from_being_filled_in() -> None:
+    bench = filling()
+    bench.gives("request 0 POST 500")
+    bench.run(bench.exchange.receive())
+    assert isinstance(bench.run(bench.exchange.receive_content()).error, StreamBusy)
+
+
 # Pressure
 
 
@@ -456,6 +552,26 @@ def test_a_close_that_cannot_finish_becomes_an_abort() -> None:
     assert bench.stream.calls == ["close"]
     bench.transport.advance(31)
     assert bench.stream.calls == ["close", "abort", "lost"]
+
+
+def test_a_small_answer_taken_late_is_no_stall() -> None:
+    bench = Bench(respond)
+    bench.gives("request 0 GET")
+    bench.stream.unsent = 20
+    bench.transport.advance(3)
+    bench.stream.unsent = 0
+    bench.transport.advance(60)
+    assert bench.stream.calls == []
+
+
+def test_a_writer_that_waits_is_told_of_the_peers_end() -> None:
+    bench = Bench(half_close=False)
+    bench.gives("request 0 GET")
+    bench.stream.blocks(70000)
+    task = bench.run(bench.exchange.drain())
+    bench.stream.deliver_end()
+    bench.transport.turn()
+    assert isinstance(task.error, StreamBroken)
 
 
 # Deadlines of the core
@@ -764,6 +880,27 @@ def test_both_interleaved_exchanges_hear_of_a_loss() -> None:
     bench.gives("request 1 POST chunked; request 3 POST chunked")
     bench.stream.breaks(ConnectionResetError())
     assert [exchange.stream_id for exchange, _ in bench.application.lost] == [1, 3]
+
+
+def test_interleaved_exchanges_are_held_back_together() -> None:
+    bench = Bench(interleaved=True)
+    bench.gives("request 1 POST chunked; request 3 POST chunked; data 1 70000; data 3 5; end 3")
+    first, second = bench.application.begun
+    assert second.receive_nowait() is None
+    assert first.receive_nowait() is not None
+    bench.transport.turn()
+    assert second.receive_nowait() == ev.Data(b"x" * 5, 3)
+    assert "Exchange 3" in repr(second)
+
+
+def test_writers_of_every_stream_go_on_together() -> None:
+    bench = Bench(interleaved=True)
+    bench.gives("request 1 GET; request 3 GET")
+    bench.stream.blocks(70000)
+    tasks = [bench.run(exchange.drain()) for exchange in bench.application.begun]
+    bench.stream.unblocks()
+    bench.transport.turn()
+    assert [task.done for task in tasks] == [True, True]
 
 
 # The other role
