@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -298,26 +299,31 @@ def test_streaming_in(serve: Serve) -> None:
 def test_threads(serve: Serve) -> None:
     """Plain handlers block a worker thread, not the loop; one whose client left finishes and is discarded."""
     app = App()
-    done: list[str] = []
+    entered, gone, done = threading.Event(), threading.Event(), threading.Event()
 
     @app.get("/")
-    def blocking(req: Request, res: Response) -> str:
-        time.sleep(0.05)
-        done.append(req.path)
+    def plain(req: Request) -> str:
         return "from a thread"
 
+    @app.get("/abandoned")
+    def abandoned(req: Request, res: Response) -> None:
+        entered.set()
+        gone.wait(10)
+        res.text(req.path)
+        done.set()
+
     async def main(client: TestClient) -> None:
-        answer = await client.get("/")
-        assert answer.text == "from a thread"
+        assert (await client.get("/")).text == "from a thread"
         peer = await client.transport.dial(client.server.addresses[0])
-        peer.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-        await anyio.to_thread.run_sync(time.sleep, 0.01)
+        peer.send(b"GET /abandoned HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert await anyio.to_thread.run_sync(entered.wait, 10)
         peer.reset()
-        await anyio.to_thread.run_sync(time.sleep, 0.1)
+        assert (await client.get("/")).text == "from a thread"
+        gone.set()
+        assert await anyio.to_thread.run_sync(done.wait, 10)
         assert (await client.get("/")).text == "from a thread"
 
     serve(app, main)
-    assert len(done) == 3
 
 
 def test_disconnect_cancels_the_handler(serve: Serve) -> None:
