@@ -88,6 +88,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop, EagerLoop):
 
     Attributes:
         jumps: how often the clock was moved.
+        late_timers: timers that were set late by `reorder_timers`.
     """
 
     def __init__(self) -> None:
@@ -102,6 +103,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop, EagerLoop):
         self._late = 0.0
         self._random = Random(0)
         self.jumps = 0
+        self.late_timers = 0
 
     def time(self) -> float:
         """Return virtual seconds."""
@@ -128,6 +130,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop, EagerLoop):
     ) -> asyncio.TimerHandle:
         """Set a timer, as asyncio does, a little late where timers are being reordered."""
         if self._late:
+            self.late_timers += 1
             when += self._random.random() * self._late
         return super().call_at(when, callback, *args, context=context)
 

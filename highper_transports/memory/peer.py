@@ -89,6 +89,10 @@ class Peer(Receiver):
                 self._waiter = None
         return self.receive_nowait()
 
+    def put_back(self, data: bytes) -> None:
+        """Let `data` be what is received next."""
+        self._received[:0] = data
+
     async def receive_until(self, mark: bytes) -> bytes:
         """Return bytes up to and including `mark`; what follows stays.
 
@@ -102,7 +106,7 @@ class Peer(Receiver):
                 raise StreamBroken(f"the input ended before {mark!r}, after {data[-64:]!r}")
             data += more
         at += len(mark)
-        self._received[:0] = data[at:]
+        self.put_back(data[at:])
         return data[:at]
 
     async def receive_exactly(self, length: int) -> bytes:
@@ -117,7 +121,7 @@ class Peer(Receiver):
             if not more:
                 raise StreamBroken(f"the input ended {length - len(data)} bytes early")
             data += more
-        self._received[:0] = data[length:]
+        self.put_back(data[length:])
         return data[:length]
 
     async def receive_all(self) -> bytes:

@@ -181,6 +181,19 @@ def test_a_stale_exchange_cannot_reach_the_next_stream() -> None:
     assert second.calls == ["limit 65536 16384"]
 
 
+def test_a_driver_whose_stream_ends_before_its_next_pass_goes_back() -> None:
+    """Half-closed, answered, closed at once: the pass of the loop that was still to come returns the driver."""
+    bench = Bench(answer=None)
+    stream = bench.stream()
+    stream.gives("request 0 GET\n")
+    stream.deliver_end()
+    respond(bench.application.begun[0])
+    bench.transport.turn()
+    assert "lost" in stream.calls
+    bench.stream().gives("request 0 GET\n")
+    assert len(bench.made) == 1
+
+
 def test_a_pooled_driver_keeps_no_stream_alive() -> None:
     bench = Bench()
     stream = bench.stream()
