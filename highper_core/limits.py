@@ -6,7 +6,7 @@ The defaults bound each phase of a connection, so that no peer can hold memory o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from typing import Any
 
 __all__ = ["Limits"]
 
@@ -14,53 +14,129 @@ KIB = 1024
 MIB = 1024 * KIB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds of one connection. Immutable; `dataclasses.replace` makes a variant.
+    """Bounds of one connection. Immutable; `replace` makes a variant.
+
+    Not a dataclass, because importing that machinery costs more than the rest of the core.
+
+    Args:
+        request_line: 414; for a CLIENT the bound of the status-line, 431.
+        field_line: 431; one field.
+        head: 431; start-line and field section with their line ends.
+        fields: 431; field lines in a section.
+        buffered_content: 413; what `body()` collects.
+        content: 413; what a stream may carry in all, None for any amount.
+        chunk_line: 400; chunk-size with its extensions.
+        chunk_extensions: 400; per body.
+        direct_content: a known length above this is received straight into its final object.
+        handshake_timeout: TLS.
+        first_byte_timeout: a fresh connection.
+        head_timeout: 408; a total, from the first byte.
+        content_timeout: 408; between two reads.
+        content_rate: 408; minimum, after `content_rate_grace`; 0 for none.
+        content_rate_grace: seconds before the rate counts.
+        idle_timeout: between two exchanges.
+        write_timeout: no byte accepted for this long.
+        write_high_water, write_low_water: when a writer is held up, and until when.
+        pipelined: unparsed bytes held behind a running exchange, then reading stops.
+        drained_content: unread content skipped after the answer.
+        drain_timeout: how long that may take.
+        half_close: False: end of input after a complete request counts as a disconnect.
 
     Raises:
-        ValueError: a bound is negative.
+        ValueError: a bound is negative, or the low water mark above the high one.
     """
 
-    # Head
-    request_line: int = 16 * KIB  # 414; for a CLIENT the bound of the status-line, 431
-    field_line: int = 16 * KIB  # 431
-    head: int = 64 * KIB  # 431; start-line and field section with their line ends
-    fields: int = 100  # 431
+    request_line: int
+    field_line: int
+    head: int
+    fields: int
+    buffered_content: int
+    content: int | None
+    chunk_line: int
+    chunk_extensions: int
+    direct_content: int
+    handshake_timeout: float
+    first_byte_timeout: float
+    head_timeout: float
+    content_timeout: float
+    content_rate: float
+    content_rate_grace: float
+    idle_timeout: float
+    write_timeout: float
+    write_high_water: int
+    write_low_water: int
+    pipelined: int
+    drained_content: int
+    drain_timeout: float
+    half_close: bool
 
-    # Content
-    buffered_content: int = 16 * MIB  # 413; what `body()` collects
-    content: int | None = None  # 413; what a stream may carry in all
-    chunk_line: int = 256  # 400; chunk-size with its extensions
-    chunk_extensions: int = 16 * KIB  # 400; per body
-    direct_content: int = 64 * KIB  # a known length above this is received straight into its final object
-
-    # Time, reading
-    handshake_timeout: float = 10.0  # TLS
-    first_byte_timeout: float = 10.0
-    head_timeout: float = 10.0  # a total, from the first byte
-    content_timeout: float = 30.0  # between two reads
-    content_rate: float = 1 * KIB  # minimum, after the grace below
-    content_rate_grace: float = 10.0
-    idle_timeout: float = 75.0  # between two exchanges
-
-    # Time and size, writing
-    write_timeout: float = 30.0  # no byte accepted for this long
-    write_high_water: int = 64 * KIB
-    write_low_water: int = 16 * KIB
-
-    # Conversation
-    pipelined: int = 64 * KIB  # unparsed bytes held behind a running exchange, then reading stops
-    drained_content: int = 256 * KIB  # unread content skipped after the answer
-    drain_timeout: float = 5.0
-
-    # Leniencies
-    half_close: bool = True  # False: end of input after a complete request counts as a disconnect
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+    def __init__(
+        self,
+        *,
+        request_line: int = 16 * KIB,
+        field_line: int = 16 * KIB,
+        head: int = 64 * KIB,
+        fields: int = 100,
+        buffered_content: int = 16 * MIB,
+        content: int | None = None,
+        chunk_line: int = 256,
+        chunk_extensions: int = 16 * KIB,
+        direct_content: int = 64 * KIB,
+        handshake_timeout: float = 10.0,
+        first_byte_timeout: float = 10.0,
+        head_timeout: float = 10.0,
+        content_timeout: float = 30.0,
+        content_rate: float = 1 * KIB,
+        content_rate_grace: float = 10.0,
+        idle_timeout: float = 75.0,
+        write_timeout: float = 30.0,
+        write_high_water: int = 64 * KIB,
+        write_low_water: int = 16 * KIB,
+        pipelined: int = 64 * KIB,
+        drained_content: int = 256 * KIB,
+        drain_timeout: float = 5.0,
+        half_close: bool = True,
+    ) -> None:
+        given = locals()
+        for name in self.__slots__:
+            value = given[name]
             if value is not None and value < 0:
-                raise ValueError(f"Limits.{field.name} must not be negative: {value!r}")
-        if self.write_low_water > self.write_high_water:
+                raise ValueError(f"Limits.{name} must not be negative: {value!r}")
+            object.__setattr__(self, name, value)
+        if write_low_water > write_high_water:
             raise ValueError("Limits.write_low_water must not exceed write_high_water")
+
+    __slots__ = tuple(__init__.__kwdefaults__ or ())
+
+    def replace(self, **changes: Any) -> Limits:
+        """Return these limits with some changed."""
+        return Limits(**{name: getattr(self, name) for name in self.__slots__} | changes)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("Limits are immutable; replace() makes a variant")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("Limits are immutable; replace() makes a variant")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restore, ({name: getattr(self, name) for name in self.__slots__},)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Limits):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    def __hash__(self) -> int:
+        return hash(tuple(getattr(self, name) for name in self.__slots__))
+
+    def __repr__(self) -> str:
+        changed = (name for name in self.__slots__ if getattr(self, name) != getattr(_DEFAULT, name))
+        return f"Limits({', '.join(f'{name}={getattr(self, name)!r}' for name in changed)})"
+
+
+def _restore(values: dict[str, Any]) -> Limits:
+    return Limits(**values)
+
+
+_DEFAULT = Limits()
