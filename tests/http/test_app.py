@@ -309,8 +309,10 @@ def test_threads(serve: Serve) -> None:
     def abandoned(req: Request, res: Response) -> None:
         entered.set()
         gone.wait(10)
-        res.text(req.path)
-        done.set()
+        try:
+            res.text(req.path)
+        finally:
+            done.set()
 
     async def main(client: TestClient) -> None:
         assert (await client.get("/")).text == "from a thread"
