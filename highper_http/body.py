@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ContentReader", "ContentSender", "read_content"]
 
+LARGE = 64 * 1024  # announced content that is received straight into the object it becomes
+
 
 class ContentReader:
     """The content of one request as an asynchronous iterator of bytes.
@@ -75,12 +77,14 @@ async def read_content(exchange: Exchange, length: int, limit: int) -> bytes:
         ContentTooLarge: more than `limit` was announced, or came.
         RemoteProtocolError: the peer broke the framing.
 
-    Cost: none but the pieces themselves when it comes in one, else one copy.
+    Cost: none but the pieces themselves when it comes in one or is large, else one copy.
     """
     if length == 0:
         return b""
     if length > limit:
         raise ContentTooLarge()
+    if length >= LARGE:
+        return await exchange.receive_content()
     pieces = [piece async for piece in ContentReader(exchange, limit)]
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
