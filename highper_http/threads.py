@@ -59,7 +59,7 @@ class _Place:
         self._lock = threading.Lock()
         self._state = WAITING
 
-    def run(self, function: Callable[..., T], args: tuple[Any, ...]) -> T | None:
+    def run(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Call the function, in the thread."""
         with self._lock:
             if self._state == WITHDRAWN:
