@@ -120,4 +120,16 @@ def test_heads_are_those_of_the_writer(
     else:
         assert expected.fault is Fault.NONE
         assert written.startswith(expected.data)
-        assert written[len(expected.data) :] in (b"", content, b"0\r\n\r\n")
+        chunks = b"%x\r\n%b\r\n" % (length, content) if content else b""
+        assert written[len(expected.data) :] in (b"", content, chunks + b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("line", [[b"x-a", b"b"], (b"x-a", bytearray(b"b"))])
+def test_lines_of_other_types_are_left_to_the_writer(line: tuple[bytes, bytes]) -> None:
+    """Field lines that are not plain pairs of bytes are written as the writer writes them."""
+    connection = HttpConnection(Role.SERVER, engine="fast")
+    connection.receive_data(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    connection.next_event()
+    response = Response(status_code=200, headers=[line])
+    connection.send(response)
+    assert connection.data_to_send() == write_response(response, b"GET", b"1.1", True, False).data

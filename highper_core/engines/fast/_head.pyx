@@ -60,7 +60,7 @@ cdef int add_span(
         capacity = head.capacity * 2 if head.capacity else FEWEST_SPANS
         span = <Span *>PyMem_RawRealloc(head.spans, capacity * sizeof(Span))
         if span == NULL:
-            return -1
+            return -1  # memory ran out
         head.spans = span
         head.capacity = capacity
     span = head.spans + head.count
@@ -223,7 +223,7 @@ cdef Py_ssize_t _field_line(Head *head, const char *data, Py_ssize_t length) noe
     while value_end > value and ((value_end - 1)[0] == c" " or (value_end - 1)[0] == c"\t"):
         value_end -= 1
     if add_span(head, start - data, colon - start, value - data, value_end - value):
-        return 0
+        return 0  # memory ran out
     _note(head, start, colon - start)
     return line_end + 2 - start
 
