@@ -13,7 +13,7 @@ from highper_core.grammar import TARGET
 from highper_http import percent
 from highper_http.middleware.compose import compose
 from highper_http.routing import Kind, Pattern, Router
-from highper_http.routing.pattern import classify
+from highper_http.routing.kinds import classify
 
 __all__ = ["check", "one_input"]
 
