@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from conformance.cuts import BEHIND, behind
 from conformance.load_cases import Case
 
 from highper_core import (
@@ -27,7 +28,7 @@ from highper_core import (
 )
 from highper_core.testing import merged
 
-__all__ = ["Conversation", "Record", "converse", "live"]
+__all__ = ["Conversation", "Record", "check", "converse", "live"]
 
 _AGAIN = Request(method=b"GET", target=b"/behind", headers=[(b"host", b"a")])
 _SWITCH = InformationalResponse(status_code=101, headers=[(b"connection", b"upgrade"), (b"upgrade", b"toy")])
@@ -147,3 +148,23 @@ def live(case: Case, engine: str, pieces: list[bytes]) -> Conversation:
 def converse(case: Case, engine: str, pieces: list[bytes]) -> Record:
     """Return the record of such a life."""
     return live(case, engine, pieces).record()
+
+
+def _expected_events(case: Case) -> tuple[Event, ...]:
+    return (*case.events, *BEHIND[case.role][1]) if case.behind == "answered" else case.events
+
+
+def check(case: Case, record: Record) -> None:
+    """Judge a record by what its case promises."""
+    assert record.events == _expected_events(case)
+    is_over = case.behind == "unparsed" and not case.fault
+    assert record.fault is (Fault.DATA_UNEXPECTED if is_over else case.fault)
+    states = (record.ours, record.theirs)
+    if record.fault:
+        assert record.theirs is State.ERROR
+    elif case.behind == "handed over":
+        assert states == (State.SWITCHED_PROTOCOL, State.SWITCHED_PROTOCOL)
+        assert record.trailing == behind(case)
+    elif case.behind == "answered":
+        assert set(states) == {State.IDLE if case.role is Role.SERVER else State.DONE}
+        assert record.trailing == b""
