@@ -240,7 +240,7 @@ class Exchange:
             self.driver.connection.send_file(length)
             self.bytes_sent += length
             self.driver.flush()
-            await self.stream.send_file(file, offset, length)
+            await self.stream.send_file(file, offset, length, self.driver.connection.limits.write_timeout)
             return
         file.seek(offset)
         while length:

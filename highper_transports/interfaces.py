@@ -119,11 +119,11 @@ class IStream(Interface):
         Only where `fills`.
         """
 
-    async def send_file(file: BinaryIO, offset: int, length: int) -> None:
+    async def send_file(file: BinaryIO, offset: int, length: int, timeout: float = 30.0) -> None:
         """Move `length` bytes of `file` from `offset` without copying them through here; only where `sends_files`.
 
         Raises:
-            StreamBroken: the stream or the file ended first.
+            StreamBroken: the stream or the file ended first, or the peer took too little within `timeout` seconds.
         """
 
     def limit_writes(high: int, low: int) -> None:

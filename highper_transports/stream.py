@@ -133,7 +133,7 @@ class Stream(Timed):
         """Write what comes into the room of `intake`; only where `fills`."""
         raise NotImplementedError
 
-    async def send_file(self, file: BinaryIO, offset: int, length: int) -> None:
+    async def send_file(self, file: BinaryIO, offset: int, length: int, timeout: float = 30.0) -> None:
         """Move a part of a file without copying it through here; only where `sends_files`."""
         raise NotImplementedError
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WireStream"]
 
+PIECE = 64 * 1024
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: closing sends a reset
 
 
@@ -188,17 +189,25 @@ class WireStream(Stream):
         if self.receiver is not None:
             self.receiver.filled(count, self._clock())
 
-    async def send_file(self, file: BinaryIO, offset: int, length: int) -> None:
-        """Move a part of a file by sendfile, or by the loop's own copying where that fails."""
-        if self._wire is _GONE:
-            raise StreamBroken("the stream is gone")
+    async def send_file(self, file: BinaryIO, offset: int, length: int, timeout: float = 30.0) -> None:
+        """Move a part of a file by sendfile, or by the loop's own copying where that fails.
+
+        In pieces, because the loop does not tell how far it came: a peer that takes less than one in time is given up.
+        """
         loop = asyncio.get_running_loop()
-        try:
-            sent = await loop.sendfile(self._wire, file, offset, length)
-        except OSError as error:
-            raise StreamBroken("the stream ended inside a file") from error
-        if sent != length:
-            raise StreamBroken(f"the file ended {length - sent} bytes early")
+        end = offset + length
+        while offset < end:
+            try:
+                async with asyncio.timeout(timeout):
+                    sent = await loop.sendfile(self._wire, file, offset, min(PIECE, end - offset))
+            except TimeoutError as error:
+                self.abort()
+                raise StreamBroken("the peer takes nothing of a file") from error
+            except (OSError, RuntimeError) as error:
+                raise StreamBroken("the stream ended inside a file") from error
+            if not sent:
+                raise StreamBroken(f"the file ended {end - offset} bytes early")
+            offset += sent
 
     def limit_writes(self, high: int, low: int) -> None:
         """Set the water marks of the write buffer."""

@@ -384,6 +384,48 @@ def test_a_file_that_ends_early_aborts(provider: type[AsyncioTransport]) -> None
     assert [type(error) for error in errors] == [StreamBroken]
 
 
+def test_a_peer_that_takes_nothing_of_a_file_is_given_up(provider: type[AsyncioTransport]) -> None:
+    """Within the write timeout, however the file is moved."""
+
+    async def send(exchange: Exchange) -> None:
+        with tempfile.TemporaryFile() as file:
+            file.truncate(50_000_000)
+            exchange.send(ev.Response(status_code=200, headers=[(b"content-length", b"50000000")]))
+            await exchange.send_file(file, 0, 50_000_000)
+
+    async def client(site: Site, address: Any) -> None:
+        with socket.create_connection(address) as peer:
+            peer.sendall(GET)
+            for _ in range(300):
+                await asyncio.sleep(0.01)
+                if not site.service.open:
+                    break
+            assert site.service.open == 0
+
+    serving(provider, send, client, write_timeout=0.3)
+
+
+def test_a_peer_that_resets_inside_a_file(provider: type[AsyncioTransport]) -> None:
+    async def send(exchange: Exchange) -> None:
+        with tempfile.TemporaryFile() as file:
+            file.truncate(50_000_000)
+            exchange.send(ev.Response(status_code=200, headers=[(b"content-length", b"50000000")]))
+            await exchange.send_file(file, 0, 50_000_000)
+
+    async def client(site: Site, address: Any) -> None:
+        with socket.create_connection(address) as peer:
+            peer.sendall(GET)
+            await asyncio.sleep(0.05)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        for _ in range(300):
+            await asyncio.sleep(0.01)
+            if not site.service.open:
+                break
+        assert site.service.open == 0
+
+    serving(provider, send, client)
+
+
 # The peer goes
 
 
