@@ -136,7 +136,7 @@ class Driver(Outlet):
             self.abort()
         elif now >= self._drain_deadline:
             self.close(now)
-        elif self.talking and not self._failed:
+        elif self.talking and not (self._failed or self._scheduled or self.holds_back()):
             fault = self.connection.expired(now)
             if fault != Fault.NONE:
                 self._fault(remote_error(fault), now)

@@ -42,6 +42,7 @@ cdef class Outlet(Receiver):
     cpdef object abort(self)
     cpdef object take_over(self, Receiver receiver)
     cpdef bint is_crowded(self) except -1
+    cpdef bint holds_back(self) except -1
     cpdef bint gives_content_up(self) except -1
     cpdef bint fill(self, object intake) except -1
     cpdef object stop_filling(self)

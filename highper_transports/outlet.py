@@ -234,6 +234,10 @@ class Outlet(Receiver):
             return False
         return self.connection.unparsed > self.connection.limits.pipelined
 
+    def holds_back(self) -> bool:
+        """Whether requests wait here until the peer takes answers; then its clocks do not count, but our own."""
+        return self.outgoing.paused and not self.busy
+
     def gives_content_up(self) -> bool:
         """Whether more content is to come than would be read for the sake of the next request."""
         return (
@@ -276,7 +280,7 @@ class Outlet(Receiver):
         deadline = self.outgoing.deadline
         if self._drain_deadline < deadline:
             deadline = self._drain_deadline
-        if self.talking and not self._failed:
+        if self.talking and not (self._failed or self.holds_back()):
             core = self._core_deadline(now)
             if core < deadline:
                 deadline = core

@@ -362,3 +362,23 @@ class TestInterleaving:
             await asyncio.sleep(0.02)
 
         run(main)
+
+
+def test_a_request_behind_a_slow_reader_keeps_its_time(engine_name: str) -> None:
+    """A request that came whole, behind an answer its client is slow to take, is not late: it is we who hold it back."""
+
+    async def handler(exchange: Exchange) -> None:
+        text(exchange, b"x" * 500_000 if exchange.request.target == b"/large" else b"small")
+
+    async def main(transport: MemoryTransport) -> None:
+        async with Site(transport, handler, engine_name) as address:
+            peer = await transport.dial(address)
+            peer.stream.pause_reading()
+            peer.send(GET % b"large" + GET % b"small")
+            await transport.advance(20)
+            peer.stream.resume_reading()
+            answers = await peer.receive_until(b"small")
+            assert answers.count(b"HTTP/1.1 200 ") == 2
+            peer.close()
+
+    MemoryTransport.run(main)
