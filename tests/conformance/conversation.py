@@ -14,6 +14,7 @@ from conformance.load_cases import Case
 from highper_core import (
     NEED_DATA,
     PAUSED,
+    ConnectionClosed,
     Data,
     EndOfMessage,
     Event,
@@ -92,7 +93,10 @@ class Conversation:
     def answer(self) -> None:
         """Answer a complete request with the length of its content, or accept the switch it proposed."""
         connection = self.connection
-        assert connection.next_event() is PAUSED, "nothing is awaited while an answer is owed"
+        event = connection.next_event()
+        if event is not PAUSED:  # nothing is awaited while an answer is owed; that the peer ended its side may be told
+            assert isinstance(event, ConnectionClosed), event
+            self.events.append(event)
         if self.case.switch and connection.their_state is State.MIGHT_SWITCH_PROTOCOL:
             connection.send(Response(status_code=200) if self.method == b"CONNECT" else _SWITCH)
         else:

@@ -7,7 +7,7 @@ those of the case, and the same for every cut and for the other engine.
 from __future__ import annotations
 
 import pytest
-from conformance.conversation import Record, check, converse, live
+from conformance.conversation import Conversation, Record, check, converse, live
 from conformance.cuts import bytes_of, cuts
 from conformance.load_cases import Case, load
 
@@ -31,6 +31,16 @@ def test_case(case: Case, engine_name: str) -> None:
             first = record
         assert record == first, pieces
     assert first is not None
+
+
+@pytest.mark.parametrize("case", [case for case in READ if case.end_of_input], ids=lambda case: case.id)
+def test_end_of_input_at_once(case: Case, engine_name: str) -> None:
+    """The end of input may have come before anything was looked at."""
+    conversation = Conversation(case, engine_name)
+    if case.input:
+        conversation.connection.receive_data(case.input)
+    conversation.take(b"")
+    check(case, conversation.record())
 
 
 @pytest.mark.parametrize("case", READ, ids=lambda case: case.id)
