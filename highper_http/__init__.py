@@ -26,6 +26,7 @@ from .errors import (
     UnprocessableContent,
     UnsupportedMediaType,
 )
+from .forms import FormData, FormLimits, UploadFile
 from .middleware import Middleware, Next
 from .request import Request
 from .response import Response
@@ -39,6 +40,8 @@ __all__ = [
     "Conflict",
     "ContentTooLarge",
     "Forbidden",
+    "FormData",
+    "FormLimits",
     "Gone",
     "HTTPError",
     "InternalServerError",
@@ -63,4 +66,5 @@ __all__ = [
     "Unauthorized",
     "UnprocessableContent",
     "UnsupportedMediaType",
+    "UploadFile",
 ]

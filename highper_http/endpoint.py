@@ -50,6 +50,10 @@ def inspect_handler(handler: Handler, *, inline: bool = False) -> Call:
     if not callable(handler):
         raise SetupError(f"a handler must be callable, not {handler!r}")
     awaits = is_coroutine_function(handler)
+    if _is_generator_function(handler):
+        raise SetupError(
+            f"{_name(handler)} is a generator: a handler sends pieces in `async with res.stream() as send`"
+        )
     if awaits and inline:
         raise SetupError(f"inline=True is for plain functions, and {_name(handler)} is a coroutine function")
     kind = Call.AWAIT_1 if awaits else Call.INLINE_1 if inline else Call.THREAD_1
@@ -62,6 +66,12 @@ def is_coroutine_function(handler: Handler) -> bool:
         handler = handler.func
     marked = getattr(handler, "_is_coroutine", None) is not None  # how compiled functions say it
     return marked or inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
+
+
+def _is_generator_function(handler: Handler) -> bool:
+    while isinstance(handler, partial):
+        handler = handler.func
+    return inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler)
 
 
 async def call_in_thread(handler: Handler, call: int, request: Request, response: Response) -> Any:

@@ -202,7 +202,7 @@ class Response:
         Raises:
             TypeError: `value` has no form in JSON.
         """
-        return self._finish(orjson.dumps(value, default), JSON)
+        return self._finish(orjson.dumps(value) if default is None else orjson.dumps(value, default), JSON)
 
     def msgpack(self, value: Any, *, default: Callable[[Any], Any] | None = None) -> Response:
         """Answer with MessagePack."""
@@ -269,7 +269,7 @@ class Response:
         elif isinstance(value, (dict, list)):
             self.json(value)
         elif not isinstance(value, Response):
-            raise TypeError(f"a handler cannot answer with {type(value).__name__}")
+            raise TypeError(f"a handler answers with str, bytes, dict, list or a Response, not {type(value).__name__}")
         elif value is not self:
             self._adopt(value)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
+from contextvars import copy_context
 from math import inf
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -25,6 +26,7 @@ from ..endpoint import Handler
 from ..routing import Router
 from ..server import Server
 from .answers import Answer, StreamedAnswer
+from .multipart import Files, encode_multipart
 
 __all__ = ["Fields", "Pieces", "TestClient"]
 
@@ -82,6 +84,7 @@ class TestClient:
         content: bytes | str | Pieces | None = None,
         json: Any = None,
         form: Mapping[str, str] | None = None,
+        files: Files | None = None,
     ) -> Answer:
         """Send a request and return its whole answer.
 
@@ -92,8 +95,11 @@ class TestClient:
             content: bytes, text, or an asynchronous iterator of bytes, which is sent chunked.
             json: content as JSON, instead.
             form: content as an urlencoded form, instead.
+            files: content as a multipart form, instead, with the fields of `form` before the files: for each field
+                name the file's name and its bytes, and its media type if it matters.
         """
-        async with self.stream(method, path, headers=headers, content=content, json=json, form=form) as streamed:
+        call = self.stream(method, path, headers=headers, content=content, json=json, form=form, files=files)
+        async with call as streamed:
             return Answer(streamed, b"".join([piece async for piece in streamed]))
 
     def stream(
@@ -105,12 +111,19 @@ class TestClient:
         content: bytes | str | Pieces | None = None,
         json: Any = None,
         form: Mapping[str, str] | None = None,
+        files: Files | None = None,
     ) -> _Call:
-        """Send a request; `async with` binds a `StreamedAnswer` once its head has come. Arguments as `request`."""
+        """Send a request; `async with` binds a `StreamedAnswer` once its head has come. Arguments as `request`.
+
+        Content that is an iterator is sent while the answer is read, so a handler may answer piece by piece.
+        """
         lines = [*self._headers, *_pairs(headers)]
         if json is not None:
             content = orjson.dumps(json)
             lines.append(("content-type", "application/json"))
+        elif files is not None:
+            content_type, content = encode_multipart(form or {}, files)
+            lines.append(("content-type", content_type))
         elif form is not None:
             content = urlencode(form)
             lines.append(("content-type", "application/x-www-form-urlencoded"))
@@ -197,6 +210,8 @@ class _Call:
         self._client = client
         self._head = head
         self._content = content
+        self._sender: Any = None  # the task that sends an iterator's pieces
+        self._failure: Exception | None = None  # what the iterator raised
 
     async def __aenter__(self) -> StreamedAnswer:
         content = self._content if self._content is not None else b""
@@ -204,25 +219,40 @@ class _Call:
         self._used, exchange = await self._client._open(self._head, whole)
         self._exchange = exchange
         if not isinstance(content, bytes):
-            with suppress(TransportError):  # it may be answered before it was read
-                await self._send(content)
-        while True:
-            event = await exchange.receive()
-            if isinstance(event, ResponseHead):
-                self._client._learn(event)
-                self._streamed = StreamedAnswer(exchange, event)
-                return self._streamed
+            self._sender = self._client.transport.spawn(self._send(content), copy_context())
+        try:
+            while not isinstance(event := await exchange.receive(), ResponseHead):
+                pass
+        except BaseException as error:
+            self._end(complete=False)
+            raise self._failure or error from None
+        self._client._learn(event)
+        self._streamed = StreamedAnswer(exchange, event)
+        return self._streamed
 
     async def _send(self, content: Pieces) -> None:
-        async for piece in content:
-            self._exchange.send(Data(piece))
-            await self._exchange.drain()
-        self._exchange.send(END_OF_MESSAGE)
+        try:
+            async for piece in content:
+                self._exchange.send(Data(piece))
+                await self._exchange.drain()
+            self._exchange.send(END_OF_MESSAGE)
+        except TransportError:
+            pass  # it may be answered before it was read
+        except Exception as error:
+            self._failure = error
+            self._exchange.abort()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        complete = self._streamed.trailers is not None
+        self._end(complete=self._streamed.trailers is not None)
+        if self._failure is not None:
+            raise self._failure
+
+    def _end(self, *, complete: bool) -> None:
+        if self._sender is not None and not self._sender.done():  # answered, and nobody reads the rest
+            self._sender.cancel()
+            complete = False
         if not complete:
             self._exchange.abort()
         self._exchange.close()

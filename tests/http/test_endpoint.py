@@ -134,3 +134,18 @@ def test_a_layer_may_answer_itself() -> None:
     taker = Taker()
     run(endpoint(None, taker))
     assert taker.taken == ["closed"]
+
+
+async def pieces(req: Any) -> Any:
+    yield "a"
+
+
+def more_pieces(req: Any) -> Any:
+    yield "a"
+
+
+@pytest.mark.parametrize("handler", [pieces, more_pieces, functools.partial(pieces)])
+def test_a_generator_is_no_handler(handler: Any) -> None:
+    """It is refused where it is registered, and told how to stream."""
+    with pytest.raises(SetupError, match="async with"):
+        inspect_handler(handler)

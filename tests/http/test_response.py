@@ -139,7 +139,7 @@ def test_returned_values(value: Any, status: int, content: bytes) -> None:
 @pytest.mark.parametrize("value", [7, object(), (1, 2), {1, 2}, 1.5, True])
 def test_other_values_are_no_answers(value: Any) -> None:
     """Anything else is a mistake of the handler."""
-    with pytest.raises(TypeError, match="cannot answer"):
+    with pytest.raises(TypeError, match="a handler answers with"):
         Response().take(value)
 
 
@@ -193,3 +193,13 @@ def test_a_file_inside_its_root(tmp_path: Path) -> None:
 def test_reset_clears_every_slot() -> None:
     """A pooled response is as newly made, whatever it was (by reflection: a new slot cannot be forgotten)."""
     assert unset(Response(), Response(), Response.__slots__) == []
+
+
+def test_what_cannot_be_answered_says_so() -> None:
+    """The text names what can be, and JSON's error has no other beneath it."""
+    with pytest.raises(TypeError, match="str, bytes, dict, list or a Response, not tuple"):
+        Response().take((201, {}))
+    with pytest.raises(TypeError, match="not JSON serializable: object") as caught:
+        Response().json(object())
+    assert caught.value.__cause__ is None
+    assert Response().json({1, 2}, default=sorted).status_code == 200
