@@ -25,7 +25,7 @@ from highper_core import (
     Role,
 )
 
-__all__ = ["BEHIND", "CASES", "Case", "decode", "load", "parse_event", "select"]
+__all__ = ["BEHIND", "CASES", "Case", "decode", "load", "parse_event"]
 
 CASES = Path(__file__).parent / "cases"
 BEHIND = ("answered", "unparsed", "handed over", "absent")
@@ -61,11 +61,6 @@ class Case:
     switch: bool
     waits: bool | None
     silence: float | None
-
-    @property
-    def is_core_only(self) -> bool:
-        """True where the verdict needs a clock, or a side that an application does not play."""
-        return self.silence is not None or self.role is Role.CLIENT
 
 
 def decode(text: str) -> bytes:
@@ -178,9 +173,3 @@ def load(folder: Path = CASES) -> list[Case]:
     if twice:
         raise ValueError(f"ids used twice: {sorted(twice)}")
     return cases
-
-
-def select(*ids: str) -> list[Case]:
-    """Return the cases called `ids`, in that order."""
-    by_id = {case.id: case for case in load()}
-    return [by_id[name] for name in ids]
