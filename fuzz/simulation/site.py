@@ -11,7 +11,7 @@ import zlib
 from contextvars import ContextVar
 from typing import Any
 
-from highper_http import App, HTTPError
+from highper_http import App, HTTPError, Router
 
 from .ledger import Ledger
 
@@ -61,11 +61,20 @@ def application(ledger: Ledger, held: list[tuple[Any, str]], running: dict[str, 
             ledger.violated(token, "a record changed hands", (_token.get(), req.locals.get("token")))
         return token
 
+    inner = Router()
+
+    @inner.use
+    async def around(req: Any, res: Any, next: Any) -> None:
+        token = req.path.rpartition("/")[2]
+        await next()
+        if req.locals.get("token", token) != token:
+            ledger.violated(token, "a record changed hands around its handler", req.locals.get("token"))
+
     @app.get("/inline/:token", inline=True)
     def inline(req: Any) -> str:
         return leave(req, enter(req))
 
-    @app.get("/now/:token")
+    @inner.get("/now/:token")
     async def now(req: Any) -> str:
         return leave(req, enter(req))
 
@@ -75,13 +84,13 @@ def application(ledger: Ledger, held: list[tuple[Any, str]], running: dict[str, 
         await asyncio.sleep(float(req.query("for")))
         return leave(req, token)
 
-    @app.post("/echo/:token")
+    @inner.post("/echo/:token")
     async def echo(req: Any) -> str:
         token = enter(req)
         content = await req.body()
         return f"{leave(req, token)} {len(content)} {zlib.crc32(content)}"
 
-    @app.get("/drip/:token")
+    @inner.get("/drip/:token")
     async def drip(req: Any, res: Any) -> None:
         token = enter(req)
         piece = drops(token, 1)
@@ -98,7 +107,7 @@ def application(ledger: Ledger, held: list[tuple[Any, str]], running: dict[str, 
         await asyncio.sleep(0)
         return leave(req, token)
 
-    @app.get("/hold/:token")
+    @inner.get("/hold/:token")
     async def hold(req: Any, res: Any) -> None:
         token = enter(req)
         held.append((req, token))
@@ -111,6 +120,7 @@ def application(ledger: Ledger, held: list[tuple[Any, str]], running: dict[str, 
         await asyncio.sleep(0)
         raise HTTPError(418, leave(req, token))
 
+    app.use(inner)
     return app
 
 
