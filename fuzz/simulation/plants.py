@@ -118,7 +118,10 @@ def leaked_buffer() -> AbstractContextManager[None]:
 
         class Leaking(kind):  # type: ignore[misc, valid-type]
             def reset(self) -> None:
-                left, _ = self.trailing_data
+                try:
+                    left, _ = self.trailing_data
+                except AttributeError:  # it is being made
+                    left = b""
                 super().reset()
                 if left:
                     self.receive_data(left)

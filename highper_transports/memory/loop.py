@@ -153,6 +153,14 @@ class VirtualClockLoop(asyncio.SelectorEventLoop, EagerLoop):
         counted.future.add_done_callback(self._done)
         return future
 
+    async def shutdown_default_executor(self, *args: Any, **options: Any) -> None:
+        """End the workers, as asyncio does; the clock stands still meanwhile, or its timeout would pass at once."""
+        self._working += 1
+        try:
+            await super().shutdown_default_executor(*args, **options)
+        finally:
+            self._working -= 1
+
     def _done(self, future: Future[Any]) -> None:
         if not self.is_closed():
             self.call_soon_threadsafe(self._idle)
