@@ -20,7 +20,7 @@ __all__ = ["build", "copy_packages"]
 HOME = Path(__file__).parent
 ROOT = HOME.parent
 PACKAGES = ("highper_core", "highper_transports", "highper_http")
-INSTRUMENT = "-fsanitize=fuzzer-no-link,address -O1 -g -fno-omit-frame-pointer -w"
+INSTRUMENT = "-fsanitize=fuzzer-no-link,address -O2 -g1 -fno-omit-frame-pointer -w"
 
 _BUILD = """
 import sys

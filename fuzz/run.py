@@ -81,7 +81,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--harness", type=lambda text: text.split(","), default=names)
     parser.add_argument("--build", type=Path, default=Path("build") / "fuzz")
     parser.add_argument("--keep-build", action="store_true", help="use the program and modules built before")
-    parser.add_argument("--sample", type=int, default=64, help="every n-th input meets the other engine and readers")
+    parser.add_argument("--sample", type=int, default=128, help="every n-th input meets the other engine and readers")
     return parser.parse_args()
 
 
