@@ -36,7 +36,7 @@ def test_third_parties_register_an_entry_point(monkeypatch: pytest.MonkeyPatch) 
         SimpleNamespace(name="broken", value="highper_transports.nowhere:Nothing"),
         SimpleNamespace(name="asyncio", value="somewhere:Else"),
     ]
-    monkeypatch.setattr(registry, "entry_points", lambda group: theirs)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: theirs)
     registry._registered.cache_clear()
     try:
         assert registry.transport("theirs") is AsyncioTransport
