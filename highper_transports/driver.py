@@ -295,7 +295,8 @@ class Driver(Outlet):
         self.stop_filling()
         self.exchanges.pop(exchange.stream_id, None)
         self.busy = bool(self.exchanges)
-        if exchange.full:
+        held = exchange.full  # the pump stopped for it; the end of its content may be all that is left to pull
+        if held:
             exchange.full = False
             self._full -= 1
         if self.phase >= TAKEN_OVER:
@@ -307,7 +308,7 @@ class Driver(Outlet):
             now = self.transport.now()
             self._next_cycle(now)
             self._settle(now)
-            if self._ended or self.connection.unparsed:
+            if self._ended or held or self.connection.unparsed:
                 self.schedule()
 
     def _next_cycle(self, now: float) -> None:

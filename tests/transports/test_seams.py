@@ -365,7 +365,7 @@ class TestInterleaving:
 
 
 def test_a_request_behind_a_slow_reader_keeps_its_time(engine_name: str) -> None:
-    """A request that came whole, behind an answer its client is slow to take, is not late: it is we who hold it back."""
+    """A request that came whole, behind an answer its client is slow to take, is not late: we hold it back."""
 
     async def handler(exchange: Exchange) -> None:
         text(exchange, b"x" * 500_000 if exchange.request.target == b"/large" else b"small")
@@ -379,6 +379,26 @@ def test_a_request_behind_a_slow_reader_keeps_its_time(engine_name: str) -> None
             peer.stream.resume_reading()
             answers = await peer.receive_until(b"small")
             assert answers.count(b"HTTP/1.1 200 ") == 2
+            peer.close()
+
+    MemoryTransport.run(main)
+
+
+def test_the_end_of_unread_content_is_not_forgotten(engine_name: str) -> None:
+    """Content that filled the window to its last byte and was never asked for: the next request is served, later."""
+
+    async def handler(exchange: Exchange) -> None:
+        await asyncio.sleep(1)
+        text(exchange, exchange.request.target)
+
+    async def main(transport: MemoryTransport) -> None:
+        async with Site(transport, handler, engine_name) as address:
+            peer = await transport.dial(address)
+            peer.send(b"PUT /unread HTTP/1.1\r\nhost: x\r\ncontent-length: 70000\r\n\r\n" + b"x" * 70_000)
+            await peer.receive_until(b"/unread")
+            await transport.advance(20)
+            peer.send(GET % b"next")
+            assert (await peer.receive_until(b"/next")).startswith(b"HTTP/1.1 200 ")
             peer.close()
 
     MemoryTransport.run(main)
