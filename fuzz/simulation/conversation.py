@@ -107,7 +107,7 @@ class Conversation:
 
     # Requests
 
-    def _ask(self, kind: str = "", size: int = 0, wait: float = 0.0) -> Ask:
+    def _ask(self, kind: str = "", pieces: int = 0, wait: float = 0.0) -> Ask:
         kind = kind or self.random.choice(QUICK)
         token = f"{self.seed}-{self.asked}"
         self.asked += 1
@@ -116,10 +116,13 @@ class Conversation:
         if kind == "sleep":
             target += f"?for={wait or self.random.random()}"
         elif kind == "drip":
-            target += f"?size={size}"
+            target += f"?size={pieces}"
         fields = b"host: site.example\r\n"
         if kind in ("echo", "unread"):
-            content = self.random.randbytes(self.random.choice((1, 10, 700, 5000)))
+            size = self.random.choice((1, 10, 700, 700, 5000, 5000, 90_000))
+            if kind == "unread" and self.fault == "delay":
+                size = min(size, 5000)  # more would not arrive while unread content is still drained
+            content = self.random.randbytes(size)
             fields += b"content-length: %d\r\n" % len(content)
         wire = content
         if content and self.random.random() < 0.3:
@@ -129,7 +132,7 @@ class Conversation:
             wire += b"0\r\n\r\n"
         method = b"POST" if content else b"GET"
         head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, target.encode(), fields)
-        return Ask(kind, token, head, wire, *expected(kind, token, content, size))
+        return Ask(kind, token, head, wire, *expected(kind, token, content, pieces))
 
     def _send(self, *asks: Ask) -> None:
         self.owed += asks
@@ -287,7 +290,7 @@ class Conversation:
         await self._answers()
 
     async def _answering(self) -> None:
-        self._send(self._ask("drip", size=self.random.randrange(20, 90)))
+        self._send(self._ask("drip", pieces=self.random.randrange(20, 90)))
         if self.random.random() < 0.3:
             self._send(self._ask())
         self.peer.put_back(await self.peer.receive())

@@ -12,6 +12,7 @@ from typing import Any
 import highper_http.server as server_module
 from highper_core.context import RequestContext
 from highper_core.engines import Engine
+from highper_core.limits import Limits
 from highper_core.pool import ContextPool
 from highper_http import Server
 from highper_transports.driver import Driver
@@ -46,10 +47,12 @@ class World:
         self.running: dict[str, asyncio.Event] = {}
         self.contexts: list[ContextPool] = []
         self.made = 0
+        self.limits = Limits(direct_content=random.choice((300, 3000, 65_536)))
         self.options = {
             "seed": number,
             "latency": random.choice((0.0, 0.0, 0.001, 0.03)),
             "capacity": random.choice((3000, 20_000, 65_536)),
+            "fills": random.random() < 0.7,
         }
 
     async def main(self, transport: MemoryTransport) -> None:
@@ -57,7 +60,9 @@ class World:
         reported: list[dict[str, Any]] = []
         transport.loop.set_exception_handler(lambda loop, what: reported.append(what))
         site = application(self.ledger, self.held, self.running)
-        server = Server(site, bind=["site:80"], transport="memory", engine=self.engine_name, access_log=False)
+        server = Server(
+            site, bind=["site:80"], transport="memory", engine=self.engine_name, limits=self.limits, access_log=False
+        )
         await server.start(transport)
         first = self.number * self.clients
         async with asyncio.TaskGroup() as group:

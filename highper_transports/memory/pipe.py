@@ -84,6 +84,13 @@ class Pipe:
         self._held += len(data)
         self.schedule()
 
+    def put_back(self, data: bytes) -> None:
+        """Let bytes that were delivered arrive again, before all others; dropped where the reader is gone."""
+        if not self.sink.is_gone:
+            self._pieces.appendleft((self._loop.time(), data))
+            self._held += len(data)
+            self.delivered -= len(data)
+
     def push_end(self) -> None:
         """Send the end of input on its way. Idempotent."""
         if not self._end_queued:

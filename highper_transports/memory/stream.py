@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..intake import Intake
 from ..stream import Stream
 from .pipe import Pipe
 
@@ -33,6 +34,7 @@ class MemoryStream(Stream):
         "_closing",
         "_ends",
         "_high",
+        "_intake",
         "_loop",
         "_lost",
         "_low",
@@ -49,7 +51,9 @@ class MemoryStream(Stream):
         Stream.__init__(self, transport)
         self.local = local
         self.peer = peer
+        self.fills = transport.fills
         self.reads = True
+        self._intake: Intake | None = None
         self._loop: AbstractEventLoop = transport.loop
         self._queue: deque[memoryview] = deque()
         self._unwritten = 0
@@ -68,9 +72,25 @@ class MemoryStream(Stream):
     def take(self, data: bytes) -> None:
         """Hand bytes to the receiver. One that raises loses its stream."""
         try:
-            self.deliver(data, self._loop.time())
+            if self._intake is not None:
+                data = self._fill(self._intake, data)
+            if data:
+                self.deliver(data, self._loop.time())
         except Exception as error:
             self._fail(error)
+
+    def _fill(self, intake: Intake, data: bytes) -> bytes:
+        """Write into the intake, and return what does not belong there."""
+        count = min(len(data), intake.missing)
+        intake.add(data[:count])
+        if not intake.missing:
+            self._intake = None
+        if self.receiver is not None:
+            self.receiver.filled(count, self._loop.time())
+        if not self.reads and count < len(data):  # the receiver paused or closed: the rest waits, or is dropped
+            self.incoming.put_back(data[count:])
+            return b""
+        return data[count:]
 
     def take_end(self) -> None:
         """Hand the end of input to the receiver."""
@@ -152,6 +172,10 @@ class MemoryStream(Stream):
         if not (self._ends or self._closing or self._lost):
             self._ends = True
             self._push()
+
+    def receive_into(self, intake: Intake | None) -> None:
+        """Write what comes into the room of `intake` until it is full."""
+        self._intake = intake
 
     def limit_writes(self, high: int, low: int) -> None:
         """Set the water marks of the write buffer."""

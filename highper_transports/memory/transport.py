@@ -62,10 +62,10 @@ class MemoryTransport(AsyncioTransport):
         latency: seconds from one end to the other.
         capacity: bytes on the way or unread before a writer feels it, each direction.
         faults: makes the weather of a new direction; called twice for each stream, towards the listener first.
+        fills: streams can write content straight into its final object.
 
     Attributes:
         random: seeded source.
-        streams: ends that are open.
     """
 
     name = "memory"
@@ -77,6 +77,7 @@ class MemoryTransport(AsyncioTransport):
         latency: float = 0.0,
         capacity: int = CAPACITY,
         faults: Callable[[], Faults | None] | None = None,
+        fills: bool = True,
     ) -> None:
         AsyncioTransport.__init__(self)
         self.now = self.loop.time
@@ -85,6 +86,7 @@ class MemoryTransport(AsyncioTransport):
         self.latency = latency
         self.capacity = capacity
         self.faults = faults
+        self.fills = fills
         self._listeners: dict[Any, MemoryListener] = {}
         self._ports = count(_FIRST_PORT)
 

@@ -68,8 +68,9 @@ class Recorder(Receiver):
     """Remembers what its stream tells.
 
     Attributes:
-        calls: names of the calls in order; successive `received` count as one.
+        calls: names of the calls in order; successive `received` count as one, and so do successive `filled`.
         data: bytes so far.
+        count: bytes that went into an intake.
         error: what `lost` was called with.
         answer: called with the recorder on every call, after it was noted.
     """
@@ -78,12 +79,13 @@ class Recorder(Receiver):
         self.stream = stream
         self.calls: list[str] = []
         self.data = bytearray()
+        self.count = 0
         self.error: BaseException | None = None
         self.answer = answer
         stream.receiver = self
 
     def _note(self, call: str) -> None:
-        if call != "received" or self.calls[-1:] != ["received"]:
+        if call not in ("received", "filled") or self.calls[-1:] != [call]:
             self.calls.append(call)
         if self.answer is not None:
             self.answer(self)
@@ -93,6 +95,12 @@ class Recorder(Receiver):
         ensure(isinstance(data, bytes) and len(data) > 0, "received() gets non-empty bytes")
         self.data += data
         self._note("received")
+
+    def filled(self, count: int, now: float) -> None:
+        """Remember how much went into an intake."""
+        ensure(count > 0, "filled() tells of some bytes")
+        self.count += count
+        self._note("filled")
 
     def ended(self) -> None:
         """Remember the end of input."""

@@ -8,6 +8,7 @@ import anyio
 from zope.interface import implementer
 
 from ..errors import StreamBroken
+from ..intake import Intake
 from ..interfaces import IStreamOwner
 from ..stream import Receiver, Stream
 from .stage import PROMISES, Recorder, Stage, ensure, promise
@@ -174,6 +175,45 @@ async def a_receiver_can_be_replaced(stage: Stage) -> None:
     far.stream.close()
     await stage.until(lambda: "lost" in heir.calls, "the new receiver is told of the end")
     ensure((bytes(heir.data), far.calls) == (b"new", ["received"]), f"{heir.data!r}, {far.calls}")
+
+
+@promise
+async def content_goes_straight_into_an_intake(stage: Stage) -> None:
+    """Where a stream fills: bytes go into the intake until it is full; what follows is delivered, in order."""
+    near, far = await stage.pair()
+    if not far.stream.fills:
+        return
+    intake = Intake(300_000)
+    near.stream.write(b"head")
+    await stage.until(lambda: far.data == b"head", "bytes arrive")
+    far.stream.receive_into(intake)
+    near.stream.write([b"0123456789" * 30_000, b"tail", b"more"])
+    await stage.until(lambda: far.data == b"headtailmore", "what follows the content is delivered")
+    ensure(far.count == 300_000 and intake.missing == 0, f"{far.count} bytes were told, {intake.missing} are missing")
+    ensure(intake.take() == b"0123456789" * 30_000, "the content is another")
+    ensure(far.calls == ["received", "filled", "received"], f"the calls were {far.calls}")
+
+
+@promise
+async def an_intake_can_be_taken_away(stage: Stage) -> None:
+    """After `receive_into(None)` bytes are delivered again; pauses and the end of input hold for an intake too."""
+    near, far = await stage.pair()
+    if not far.stream.fills:
+        return
+    intake = Intake(100)
+    far.stream.receive_into(intake)
+    near.stream.write(b"a" * 10)
+    await stage.until(lambda: intake.filled == 10, "bytes go into the intake")
+    far.stream.pause_reading()
+    near.stream.write(b"b" * 10)
+    await anyio.sleep(0.02)
+    ensure(intake.filled == 10, "bytes went into the intake of a paused reader")
+    far.stream.receive_into(None)
+    far.stream.receive_into(None)
+    far.stream.resume_reading()
+    near.stream.write_eof()
+    await stage.until(lambda: "ended" in far.calls, "the end of input is told")
+    ensure(far.data == b"b" * 10 and intake.filled == 10, "bytes went into an intake that was taken away")
 
 
 @promise
