@@ -5,7 +5,9 @@ curl http://127.0.0.1:8000/
 curl http://127.0.0.1:8000/users/7
 curl -d '{"name": "Ada"}' http://127.0.0.1:8000/users
 curl -N http://127.0.0.1:8000/count
+curl -T examples/demo.py -X POST http://127.0.0.1:8000/digest
 curl http://127.0.0.1:8000/slow
+curl http://127.0.0.1:8000/blocking
 curl -i http://127.0.0.1:8000/broken
 """
 

@@ -21,8 +21,8 @@ def load_app(target: str) -> Any:
         ConfigError: there is no such module or attribute, or importing it raised.
     """
     module_name, _, attribute = target.partition(":")
-    if not module_name:
-        raise ConfigError(f"an application is named module:attribute, not {target!r}")
+    if not all(part.isidentifier() for part in module_name.split(".")):
+        raise ConfigError(f"an application is named module:attribute, not {target!r}{_hint(target)}")
     here = os.getcwd()
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -30,7 +30,7 @@ def load_app(target: str) -> Any:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is not None and (module_name == error.name or module_name.startswith(f"{error.name}.")):
-            raise ConfigError(f"there is no module {error.name!r} (searched from {here})") from error
+            raise ConfigError(f"there is no module {error.name!r} (searched from {here}){_hint(target)}") from error
         raise ConfigError(f"importing {module_name!r} failed: {error}") from error
     except Exception as error:
         raise ConfigError(f"importing {module_name!r} failed: {type(error).__name__}: {error}") from error
@@ -42,3 +42,15 @@ def load_app(target: str) -> Any:
     if not callable(getattr(found, "compile", found)):
         raise ConfigError(f"{target!r} is {type(found).__name__}, neither an application nor a handler")
     return found
+
+
+def _hint(target: str) -> str:
+    """Say how `target` was probably meant, where it looks like a file or like an attribute after a dot."""
+    module, colon, attribute = target.partition(":")
+    if "/" in module or module.endswith(".py"):
+        meant = module.removesuffix(".py").strip("./").replace("/", ".")
+    elif not colon and "." in module:
+        meant, _, attribute = module.rpartition(".")
+    else:
+        return ""
+    return f": did you mean {meant}:{attribute or 'app'}?"

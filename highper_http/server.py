@@ -180,6 +180,7 @@ class Server:
             logger.info("stopping at once")
             self._cut_off()
         else:
+            logger.info("stopping: running requests have %g seconds; a second signal ends them now", self.drain)
             self.stop()
 
     async def serve(self) -> None:
@@ -222,7 +223,7 @@ class Server:
         if router is None:
             raise ConfigError("this server has nothing to serve: give it an app, a handler or a router")
         limits = self.limits
-        http = find_engine(self.engine_name).http
+        engine = find_engine(self.engine_name)
         table = router.compile(compose)
         self._transport = transport
         self._stopped = transport.waiter()
@@ -242,7 +243,7 @@ class Server:
         self._service = Service(
             transport,
             self._dispatcher,
-            lambda: http(Role.SERVER, limits),
+            lambda: engine.http(Role.SERVER, limits),
             limits,
         )
         try:
@@ -253,7 +254,8 @@ class Server:
                 listener = await transport.listen(binding, self._service.opened)
                 self._listeners.append(listener)
                 self.addresses.append(listener.address)
-                logger.info("listening at %s (%s)", _url(binding, listener.address), transport.name)
+                place = _url(binding, listener.address)
+                logger.info("listening at %s (%s, %s engine)", place, transport.name, engine.name)
         except BaseException:
             await self.finish()
             raise

@@ -113,6 +113,8 @@ def _load(name: str) -> Engine:
         try:
             connection = getattr(import_module(module), attribute)
         except ImportError as error:
-            raise EngineUnavailable(f"the {name} engine cannot be loaded: {error}") from error
+            absent = isinstance(error, ModuleNotFoundError) and error.name == module
+            why = "it was not built, which takes a C compiler when Highper is installed" if absent else str(error)
+            raise EngineUnavailable(f"the {name} engine cannot be loaded: {why}") from error
         found = _loaded[name] = Engine(name, connection)
     return found

@@ -44,7 +44,13 @@ def test_auto_without_fast() -> None:
     assert engine().name == "portable"
     reasons = available()
     assert reasons["portable"] is None
-    assert "the fast engine cannot be loaded: No module named" in str(reasons["fast"])
+    assert "the fast engine cannot be loaded: it was not built" in str(reasons["fast"])
+
+
+def test_an_engine_that_is_there_and_does_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it lacks is told, not that it was not built."""
+    monkeypatch.setattr(engines, "ENGINES", {"fast": ("highper_core.engines.none.such", "FastHttpConnection")})
+    assert "No module named 'highper_core.engines.none'" in str(available()["fast"])
 
 
 @pytest.mark.usefixtures("without_fast")

@@ -75,6 +75,9 @@ def test_variables(started: list[Server]) -> None:
     ("arguments", "text"),
     [
         (["missing_module:app"], "there is no module 'missing_module'"),
+        (["examples/missing.py"], "did you mean examples.missing:app?"),
+        (["./sample_app.py:box"], "did you mean sample_app:box?"),
+        (["sample_app.app"], "did you mean sample_app:app?"),
         (["sample_app:missing"], "module 'sample_app' has no 'missing'"),
         (["sample_app:number"], "neither an application nor a handler"),
         (["broken_app"], "importing 'broken_app' failed: No module named 'no_such_module_at_all'"),
