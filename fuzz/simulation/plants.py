@@ -13,6 +13,7 @@ from typing import Any
 
 import highper_http.server as server_module
 from highper_core.context import RequestContext
+from highper_core.engines import Engine
 from highper_core.pool import ContextPool
 from highper_transports.memory import MemoryStream, MemoryTransport
 
@@ -111,9 +112,9 @@ def lost_wake_up() -> AbstractContextManager[None]:
 
 def leaked_buffer() -> AbstractContextManager[None]:
     """Received bytes stay behind in a connection that goes back to its pool."""
-    find: Callable[[str], Any] = server_module.find_engine
+    find = server_module.find_engine
 
-    def leaking(name: str) -> Any:
+    def leaking(name: str) -> Engine:
         kind = find(name).http_connection
 
         class Leaking(kind):  # type: ignore[misc, valid-type]
@@ -126,10 +127,7 @@ def leaked_buffer() -> AbstractContextManager[None]:
                 if left:
                     self.receive_data(left)
 
-        class Engine:
-            http = Leaking
-
-        return Engine
+        return Engine(name, Leaking)
 
     return _replaced(server_module, find_engine=leaking)
 

@@ -10,10 +10,12 @@ from random import Random
 from typing import Any
 
 import highper_http.server as server_module
+from highper_core.connection import Connection
 from highper_core.context import RequestContext
 from highper_core.engines import Engine
 from highper_core.limits import Limits
 from highper_core.pool import ContextPool
+from highper_core.state import Role
 from highper_http import Server
 from highper_transports.driver import Driver
 from highper_transports.exchange import Exchange
@@ -124,19 +126,17 @@ class World:
         self.contexts.append(made)
         return made
 
-    def engine(self, find: Callable[[str], Engine]) -> Callable[[str], Any]:
+    def engine(self, find: Callable[[str], Engine]) -> Callable[[str], Engine]:
         """Count the connections that an engine makes."""
 
-        def counting(name: str) -> Any:
+        def counting(name: str) -> Engine:
             engine = find(name)
 
-            class Counting:
-                @staticmethod
-                def http(*parts: Any) -> Any:
-                    self.made += 1
-                    return engine.http(*parts)
+            def made(role: Role, limits: Limits) -> Connection:
+                self.made += 1
+                return engine.http(role, limits)
 
-            return Counting
+            return Engine(engine.name, made)  # type: ignore[arg-type]
 
         return counting
 
