@@ -6,6 +6,7 @@ cdef class TaskStarter:
     cdef set _running
     cdef bint _catches
     cdef tuple _caught
+    cdef object _context
 
     cpdef object start(self, object coroutine, object context)
     cdef object _start_caught(self, object coroutine, object context)

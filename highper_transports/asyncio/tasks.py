@@ -35,13 +35,14 @@ class TaskStarter:
         loop: where they run.
     """
 
-    __slots__ = ("_loop", "_running", "_catches", "_caught")
+    __slots__ = ("_loop", "_running", "_catches", "_caught", "_context")
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
         self._running: set[Task[Any]] = set()
         self._catches = isinstance(loop, EagerLoop) and not NATIVE
         self._caught: tuple[Any, ...] | None = None
+        self._context: Context | None = None  # of the task that is being made
 
     def __len__(self) -> int:
         return len(self._running)
@@ -61,11 +62,13 @@ class TaskStarter:
 
     def _start_caught(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> Task[Any]:
         loop: Any = self._loop
+        self._context = context
         loop.call_soon = self._catch
         try:
             task = Task(coroutine, loop=loop, context=context)
         finally:
             del loop.call_soon
+            self._context = None
         caught, self._caught = self._caught, None
         assert caught is not None, "a new task asks for its first step"
         try:
@@ -74,5 +77,9 @@ class TaskStarter:
             loop.call_soon(*caught, context=context)
         return task
 
-    def _catch(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> None:
-        self._caught = (callback, *args)
+    def _catch(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
+        if context is not None and context is self._context:
+            self._caught = (callback, *args)
+            return None
+        # the constructor allocates, so a collection may run in it, and finalisers that call soon
+        return type(self._loop).call_soon(self._loop, callback, *args, context=context)

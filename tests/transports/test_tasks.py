@@ -296,3 +296,39 @@ def test_in_a_foreign_loop(runner: str) -> None:
     factory = asyncio.SelectorEventLoop if runner == "asyncio" else uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as foreign:
         assert foreign.run(main()) == (sys.version_info >= (3, 12), "done")
+
+
+class _Finalised:
+    """Garbage in a cycle, which asks something of the loop when it is collected, as a stream of asyncio's does."""
+
+    def __init__(self, call_soon: Callable[[], object]) -> None:
+        self.itself = self
+        self.call_soon = call_soon
+
+    def __del__(self) -> None:
+        self.call_soon()
+
+
+def test_a_collection_while_a_task_is_made_loses_no_callback(provider: type[AsyncioTransport]) -> None:
+    """Making a task may run finalisers: what they ask of the loop is not taken for the task's first step."""
+    called: list[int] = []
+    made = 5000
+
+    async def handler() -> None:
+        pass
+
+    async def main(transport: Any) -> None:
+        loop = asyncio.get_running_loop()
+        thresholds = gc.get_threshold()
+        gc.set_threshold(7)
+        try:
+            for number in range(made):
+                _Finalised(lambda number=number: loop.call_soon(called.append, number))  # type: ignore[misc]
+                transport.spawn(handler(), contextvars.copy_context())
+        finally:
+            gc.set_threshold(*thresholds)
+        gc.collect()
+        await asyncio.sleep(0)
+
+    provider.run(main)
+    assert sorted(called) == list(range(made))
