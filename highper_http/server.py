@@ -27,7 +27,7 @@ from highper_core.pool import ContextPool
 from highper_transports.driver import Driver
 from highper_transports.registry import transport as find_transport
 from highper_transports.service import Service
-from highper_transports.sockets import Binding, parse_binding
+from highper_transports.sockets import Binding, most_connections, parse_binding
 from highper_transports.timers import Timed
 from highper_transports.tls import TLS
 
@@ -44,7 +44,7 @@ from .routing import Router
 if TYPE_CHECKING:
     import ssl as tls
 
-    from highper_transports.interfaces import IListener, ITransport
+    from highper_transports.interfaces import ITransport
 
 __all__ = ["Server"]
 
@@ -68,6 +68,7 @@ class Server:
         access_log: write a line per request.
         debug: developer mode; the app's by default.
         drain: seconds that running requests have at a stop.
+        connections: open at once, beyond which nobody is accepted; by default what the limit of descriptors allows.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Server:
         access_log: bool = True,
         debug: bool | None = None,
         drain: float = 30.0,
+        connections: int | None = None,
     ) -> None:
         self._router: Router | None = None
         if isinstance(app, Router):
@@ -105,7 +107,7 @@ class Server:
         self._dispatcher: Dispatcher | None = None
         self._service: Service | None = None
         self._lifespan: RunningLifespan | None = None
-        self._listeners: list[IListener] = []
+        self._connections = connections
         self._stopped: Any = None
         self._stopping = False
 
@@ -245,6 +247,7 @@ class Server:
             self._dispatcher,
             lambda: engine.http(Role.SERVER, limits),
             limits,
+            capacity=most_connections() if self._connections is None else self._connections,
         )
         try:
             if self._ssl is not None:
@@ -252,7 +255,7 @@ class Server:
                 self.bindings = [replace(binding, tls=binding.tls or secure) for binding in self.bindings]
             for binding in self.bindings:
                 listener = await transport.listen(binding, self._service.opened)
-                self._listeners.append(listener)
+                self._service.listeners.append(listener)
                 self.addresses.append(listener.address)
                 place = _url(binding, listener.address)
                 logger.info("listening at %s (%s, %s engine)", place, transport.name, engine.name)
@@ -263,9 +266,6 @@ class Server:
     async def finish(self) -> None:
         """Stop accepting, drain, shut the application down. Ends what `start` began."""
         self._stopping = True
-        for listener in self._listeners:
-            listener.close()
-        self._listeners.clear()
         try:
             if self._service is not None and self._transport is not None:
                 with CancelScope(shield=True):

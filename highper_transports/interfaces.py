@@ -76,6 +76,12 @@ class IListener(Interface):
 
     address: Any = Attribute("Bound address: (host, port), or a path.")
 
+    def pause() -> None:
+        """Accept nobody until resumed; who connects meanwhile waits. Idempotent."""
+
+    def resume() -> None:
+        """Accept again. Idempotent."""
+
     def close() -> None:
         """Stop accepting. Streams already accepted live on. Idempotent."""
 

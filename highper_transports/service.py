@@ -7,6 +7,7 @@ stream's own record.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from highper_core.connection import Connection
     from highper_core.limits import Limits
 
-    from .interfaces import IApplication, ITransport, IWaiter
+    from .interfaces import IApplication, IListener, ITransport, IWaiter
     from .stream import Receiver, Stream
 
 __all__ = ["Service"]
@@ -49,11 +50,13 @@ class Service:
         connection: makes a SERVER connection, engine and limits decided.
         limits: the same limits, for streams that have no connection.
         prepared: drivers kept for reuse.
+        capacity: streams open at once; beyond it the listeners are paused until a sixteenth of them has ended.
 
     Attributes:
         accepted: streams so far.
         resting: open ones without a connection object.
         streams: open ones.
+        listeners: those that hand streams in; whoever opens one adds it.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Service:
         limits: Limits,
         *,
         prepared: int = 100,
+        capacity: int = sys.maxsize,
     ) -> None:
         self.transport = transport
         self.application = application
@@ -72,8 +76,11 @@ class Service:
         self.resting = 0
         self.stopping = False
         self.streams: dict[Stream, None] = {}
+        self.listeners: list[IListener] = []
         self._connection = connection
         self._prepared = prepared
+        self._capacity = capacity
+        self._crowded = False
         self._pool: list[Driver] = []
         self._emptied: IWaiter | None = None
 
@@ -91,6 +98,10 @@ class Service:
         self._lay(stream, self.transport.now() + self.limits.first_byte_timeout)
         if self.stopping:
             stream.close()
+        if len(self.streams) >= self._capacity and not self._crowded:
+            self._crowded = True
+            for listener in self.listeners:
+                listener.pause()
 
     def _lay(self, stream: Stream, deadline: float) -> None:
         self.resting += 1
@@ -129,15 +140,21 @@ class Service:
         if stream.resting:
             stream.resting = False
             self.resting -= 1
+        if self._crowded and len(self.streams) <= self._capacity * 15 // 16 and not self.stopping:
+            self._crowded = False
+            for listener in self.listeners:
+                listener.resume()
         if not self.streams and self._emptied is not None:
             self._emptied.wake()
 
     async def stop(self, timeout: float) -> None:
-        """End every stream: resting ones now, the others when they have answered, what is left after `timeout`.
+        """Accept nobody, and end every stream.
 
-        The listeners are the caller's to close, before.
+        Resting ones now, the others when they have answered, what is left after `timeout`.
         """
         self.stopping = True
+        for listener in self.listeners:
+            listener.close()
         for stream in list(self.streams):
             receiver = stream.receiver
             if receiver is None:

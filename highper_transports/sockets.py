@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 import stat
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +20,10 @@ from typing import Any
 from .errors import BindingInvalid
 from .tls import TLS
 
-__all__ = ["Binding", "address_of", "parse_binding", "peer_name"]
+__all__ = ["Binding", "address_of", "most_connections", "parse_binding", "peer_name"]
 
 BACKLOG = 2048
+SPARE_DESCRIPTORS = 64  # for listeners, files, name look-ups and what the application opens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +175,12 @@ def parse_binding(text: str, *, tls: TLS | None = None) -> Binding:
             host = host[1:-1] if bracketed else host
             return Binding(host="" if host == "*" else host, port=int(port), tls=tls)
     raise BindingInvalid(f"not an address to listen at: {text!r} (host:port, [::1]:port, unix:/path or fd://N)")
+
+
+def most_connections() -> int:
+    """Return how many streams this process can hold open: its limit of descriptors, some left to spare."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if limit == resource.RLIM_INFINITY else max(1, limit - SPARE_DESCRIPTORS)
 
 
 def address_of(listener: Any) -> Any:

@@ -62,23 +62,57 @@ class AsyncioWaiter:
 class AsyncioListener:
     """One binding's accepting sockets.
 
+    The loop accepts on duplicates of them, so that a pause, which ends these, leaves the system's own queue alone.
+
     Args:
-        servers: of the loop.
-        sockets: beneath them, for the address.
+        sockets: listening ones.
+        serve: lets the loop accept on a socket, which it then owns.
         path: file of a Unix socket, removed at the end.
     """
 
-    def __init__(self, servers: list[asyncio.Server], sockets: list[socket.socket], path: str | None) -> None:
+    def __init__(
+        self,
+        sockets: list[socket.socket],
+        serve: Callable[[socket.socket], Coroutine[Any, Any, asyncio.Server]],
+        path: str | None,
+    ) -> None:
         self.address = address_of(sockets[0])
-        self._servers = servers
+        self._sockets = sockets
+        self._serve = serve
+        self._servers: list[asyncio.Server] = []
+        self._paused = False
+        self._resuming: asyncio.Task[None] | None = None
         self._path = path
         self._inode = os.stat(path).st_ino if path is not None else 0
 
-    def close(self) -> None:
-        """Stop accepting, and remove the socket's file unless somebody else has put one there since."""
+    async def start(self) -> None:
+        """Let the loop accept."""
+        for listener in self._sockets:
+            server = await self._serve(listener.dup())
+            if self._paused:
+                server.close()
+            else:
+                self._servers.append(server)
+
+    def pause(self) -> None:
+        """Leave new peers in the system's queue until resumed. Idempotent."""
+        self._paused = True
         servers, self._servers = self._servers, []
         for server in servers:
             server.close()
+
+    def resume(self) -> None:
+        """Accept again. Idempotent."""
+        if self._paused and self._sockets:
+            self._paused = False
+            self._resuming = asyncio.get_running_loop().create_task(self.start())
+
+    def close(self) -> None:
+        """Stop accepting, and remove the socket's file unless somebody else has put one there since."""
+        self.pause()
+        sockets, self._sockets = self._sockets, []
+        for listener in sockets:
+            listener.close()
         path, self._path = self._path, None
         if path is not None:
             with suppress(FileNotFoundError):
@@ -155,18 +189,23 @@ class AsyncioTransport:
         if binding.tls is not None:
             options["ssl"] = binding.tls.context
             options["ssl_handshake_timeout"] = options["ssl_shutdown_timeout"] = binding.tls.handshake_timeout
-        servers: list[asyncio.Server] = []
-        path = None
-        for listener in sockets:
-            if listener.family == socket.AF_UNIX:
-                path = binding.path if binding.path and not binding.path.startswith("\0") else None
-                if hasattr(asyncio.Server, "close_clients"):  # 3.13 removes the file itself
-                    options["cleanup_socket"] = False
-                server = await self.loop.create_unix_server(self._stream(opened), sock=listener, **options)
-            else:
-                server = await self.loop.create_server(self._stream(opened), sock=listener, **options)
-            servers.append(server)
-        return AsyncioListener(servers, sockets, path)
+        unix = sockets[0].family == socket.AF_UNIX
+        create: Any = self.loop.create_unix_server if unix else self.loop.create_server
+        if unix and hasattr(asyncio.Server, "close_clients"):  # 3.13 removes the file itself
+            options["cleanup_socket"] = False
+
+        def serve(listener: socket.socket) -> Coroutine[Any, Any, asyncio.Server]:
+            made: Coroutine[Any, Any, asyncio.Server] = create(self._stream(opened), sock=listener, **options)
+            return made
+
+        path = binding.path if binding.path and not binding.path.startswith("\0") else None
+        listener = AsyncioListener(sockets, serve, path)
+        try:
+            await listener.start()
+        except BaseException:
+            listener.close()
+            raise
+        return listener
 
     async def connect(
         self, address: Any, opened: Callable[[Stream], object], *, tls: TLS | None = None

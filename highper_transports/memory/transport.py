@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
 from itertools import count
 from random import Random
@@ -38,13 +39,37 @@ class MemoryListener:
         self.secured = secured
         self._transport = transport
         self._opened = opened
+        self._paused = False
+        self._waiting: deque[MemoryStream] = deque()
+
+    def pause(self) -> None:
+        """Leave new peers waiting until resumed."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Accept again, first those who waited."""
+        self._paused = False
+        if self._waiting:
+            self._transport.call_soon(self._accept_waiting)
+
+    def _accept_waiting(self) -> None:
+        while self._waiting and not self._paused:
+            stream = self._waiting.popleft()
+            stream.resume_reading()
+            self.accept(stream)
 
     def close(self) -> None:
-        """Stop accepting."""
+        """Stop accepting; who still waits is turned away."""
         self._transport.forget(self)
+        while self._waiting:
+            self._waiting.popleft().abort()
 
     def accept(self, stream: MemoryStream) -> None:
         """Tell whoever waits for streams; a stream that raises there is closed."""
+        if self._paused:
+            stream.pause_reading()
+            self._waiting.append(stream)
+            return
         try:
             self._opened(stream)
         except Exception as error:

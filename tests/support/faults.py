@@ -97,6 +97,9 @@ class FaultySocket(socket.socket):
         sock, address = super().accept()
         return self.adopt(sock, self.plan), address
 
+    def dup(self) -> socket.socket:
+        return self.adopt(super().dup(), self.plan)
+
     def recv(self, *args: Any) -> bytes:
         self.plan.pass_by("recv")
         return super().recv(*args)
