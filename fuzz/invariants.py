@@ -127,7 +127,7 @@ def printed(events: Sequence[Event]) -> bytes:
         elif isinstance(event, (InformationalResponse, Response)):
             out.append(b"HTTP/%s %d %s\r\n" % (event.http_version, event.status_code, event.reason or b""))
         if isinstance(event, (Request, Response, InformationalResponse)):
-            chunked = any(name.lower() == b"transfer-encoding" for name, _ in event.headers)
+            chunked = any(name.lower() == b"transfer-encoding" for name, _ in event.headers) and not _is_bare(event)
             out.append(_fields(event.headers))
         elif isinstance(event, Data):
             out.append(b"%x\r\n%s\r\n" % (len(event.data), event.data) if chunked else bytes(event.data))
@@ -144,6 +144,11 @@ def every_way(data: bytes) -> list[list[bytes]]:
 
 def _fields(lines: Sequence[tuple[bytes, bytes]]) -> bytes:
     return b"".join(b"%s: %s\r\n" % line for line in lines) + b"\r\n"
+
+
+def _is_bare(head: Event) -> bool:
+    """Say whether no content follows `head`, whatever its fields announce (RFC 9112 section 6.3)."""
+    return isinstance(head, Response) and head.status_code in (204, 304)
 
 
 def _accepted(events: Sequence[Event]) -> list[Event]:

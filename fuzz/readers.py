@@ -34,7 +34,7 @@ def messages_of(events: Sequence[Event]) -> list[Message]:
         elif isinstance(event, Data):
             content += event.data
         elif isinstance(event, EndOfMessage) and head is not None:
-            messages.append((head.method, head.target, list(head.headers), content))
+            messages.append((head.method, head.target, [_folded(line) for line in head.headers], content))
     return messages
 
 
@@ -63,7 +63,8 @@ def read_h11(data: bytes) -> list[Message]:
             elif type(event) is h11.Data:
                 content += bytes(event.data)
             elif type(event) is h11.EndOfMessage and head is not None:
-                messages.append((bytes(head.method), bytes(head.target), list(head.headers), content))
+                fields = [_folded(line) for line in head.headers]
+                messages.append((bytes(head.method), bytes(head.target), fields, content))
     except h11.RemoteProtocolError:
         return messages
 
@@ -89,6 +90,11 @@ def is_known_difference(data: bytes, ours: Sequence[Message]) -> bool:
     return data.startswith(b"\r\n") or b"\r\n\r\n\r\n" in data or any(head[0] not in _LLHTTP_METHODS for head in ours)
 
 
+def _folded(line: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """Return a field line with a transfer coding in lower case: h11 shows it so, and case means nothing there."""
+    return (line[0], line[1].lower()) if line[0] == b"transfer-encoding" else line
+
+
 class _Collector:
     """Callbacks that httptools looks up by name."""
 
@@ -108,7 +114,7 @@ class _Collector:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.in_trailers:
-            self.fields.append((name.lower(), value.rstrip(b" \t")))  # llhttp leaves a tab at the end
+            self.fields.append(_folded((name.lower(), value.rstrip(b" \t"))))  # llhttp leaves a tab at the end
 
     def on_headers_complete(self) -> None:
         self.in_trailers = True

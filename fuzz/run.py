@@ -1,6 +1,6 @@
 """Fuzz the compiled engine with coverage feedback under AddressSanitizer.
 
-Usage: python fuzz/run.py [--executions N] [--seconds S] [--jobs J] [--harness a,b] [--build DIR] [--keep-build]
+Usage: python fuzz/run.py [--executions N] [--seconds S] [--jobs J] [--harness a,b] [--start raw|valid] [--build DIR] [--keep-build]
 
 Executions are shared out over the harnesses and two starts: `raw`, where an input is the bytes themselves, and `valid`,
 where it spells a valid message and edits of it, so that these executions, half of all, start from a message that is
@@ -63,7 +63,7 @@ def main() -> int:
     if not options.keep_build or not program.exists():
         program, modules = build(directory)
         print(f"instrumented: {', '.join(modules)}", flush=True)
-    chosen = [row for row in PLAN if row[0] in options.harness]
+    chosen = [row for row in PLAN if row[0] in options.harness and options.start in (None, row[1])]
     whole = sum(share for _, _, share in chosen)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         futures = [pool.submit(_fuzz, program, name, start, share / whole, options) for name, start, share in chosen]
@@ -79,6 +79,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=0, help="bound of the whole run; 0 for none")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--harness", type=lambda text: text.split(","), default=names)
+    parser.add_argument("--start", choices=["raw", "valid"], help="one start alone")
     parser.add_argument("--build", type=Path, default=Path("build") / "fuzz")
     parser.add_argument("--keep-build", action="store_true", help="use the program and modules built before")
     parser.add_argument("--sample", type=int, default=128, help="every n-th input meets the other engine and readers")
