@@ -1,6 +1,7 @@
 """Fuzz the compiled engine with coverage feedback under AddressSanitizer.
 
-Usage: python fuzz/run.py [--executions N] [--seconds S] [--jobs J] [--harness a,b] [--start raw|valid] [--build DIR] [--keep-build]
+Usage: python fuzz/run.py [--executions N] [--seconds S] [--jobs J] [--harness a,b] [--start raw|valid] [--sample N]
+    [--build DIR] [--keep-build]
 
 Executions are shared out over the harnesses and two starts: `raw`, where an input is the bytes themselves, and `valid`,
 where it spells a valid message and edits of it, so that these executions, half of all, start from a message that is
