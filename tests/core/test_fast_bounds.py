@@ -180,3 +180,17 @@ def test_small_message_is_one_piece() -> None:
         assert framed[-1].endswith(content)
         connection.start_next_cycle()
     assert framed[-1] is content
+
+
+def test_large_chunk_is_not_copied() -> None:
+    """Chunk-size and CRLF go around a large piece of content, which stays the object it was."""
+    connection = fast()
+    connection.receive_data(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    drain(connection)
+    connection.send(Response(status_code=200))
+    connection.data_to_send()
+    content = b"x" * 20_000
+    connection.send(Data(content))
+    framed = connection.buffers_to_send()
+    assert framed == [b"4e20\r\n", content, b"\r\n"]
+    assert framed[1] is content
