@@ -13,9 +13,9 @@ from pathlib import Path
 
 from highper_core.state import JOINT_ROWS, ROWS, Role, State, settle
 
-WIDTH, HEIGHT = 1440, 700
+WIDTH, HEIGHT = 1490, 700
 BOX = (192, 38)
-COLUMNS = {Role.CLIENT: (310, 630), Role.SERVER: (1000, 1320)}
+COLUMNS = {Role.CLIENT: (310, 630), Role.SERVER: (1050, 1370)}
 PLACES: dict[Role, dict[State, tuple[int, int]]] = {
     Role.CLIENT: {
         State.IDLE: (0, 110),
