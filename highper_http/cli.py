@@ -20,6 +20,7 @@ from highper_transports import registry
 
 from .errors import ConfigError, StartupFailed
 from .loading import load_app
+from .log import log_to_stderr
 
 __all__ = ["main"]
 
@@ -117,7 +118,7 @@ def run(
 
     MODULE:APP names an App, a Router or a handler, for example `examples.demo:app`.
     """
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_to_stderr(log_level.upper())
     places = [*bind, *([f"unix:{uds}"] if uds else []), *([f"fd://{fd}"] if fd is not None else [])]
     try:
         from .server import Server

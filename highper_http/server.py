@@ -36,6 +36,7 @@ from .dispatch import Dispatcher
 from .endpoint import Handler
 from .errors import ConfigError
 from .lifespan import RunningLifespan
+from .log import log_to_stderr
 from .middleware import compose
 from .request import Request
 from .response import Response
@@ -162,7 +163,11 @@ class Server:
     # Life
 
     def listen(self) -> None:
-        """Serve until SIGINT or SIGTERM, in a loop made for it. Blocking."""
+        """Serve until SIGINT or SIGTERM, in a loop made for it. Blocking.
+
+        Log lines go to standard error where this program has not configured logging.
+        """
+        log_to_stderr()
         provider = find_transport(self.transport_name)
         provider.run(self._main)
 

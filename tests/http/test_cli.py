@@ -33,7 +33,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Server]:
         monkeypatch.delenv(name, raising=False)
     servers: list[Server] = []
     monkeypatch.setattr(Server, "listen", lambda server: servers.append(server))
-    monkeypatch.setattr(cli.logging, "basicConfig", lambda **options: None)
+    monkeypatch.setattr(cli, "log_to_stderr", lambda level: None)
     return servers
 
 

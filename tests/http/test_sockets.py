@@ -88,6 +88,11 @@ def test_the_design_example_listens(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert connection.getresponse().read() == b"slow"
         assert process.wait(10) == 0
+        assert process.stderr is not None
+        told = process.stderr.read()
+    assert f"listening at http://127.0.0.1:{port} (" in told
+    assert '"GET /users/7" 200 15 ' in told
+    assert "stopping: running requests have 30 seconds; a second signal ends them now" in told
 
 
 def build() -> App:

@@ -1,0 +1,16 @@
+"""Where log lines go as long as nobody has said it."""
+
+from __future__ import annotations
+
+import logging
+
+__all__ = ["log_to_stderr"]
+
+
+def log_to_stderr(level: int | str = logging.INFO) -> None:
+    """Write log lines to standard error, unless this program has configured logging already.
+
+    Args:
+        level: least severe level that is written.
+    """
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
