@@ -173,7 +173,10 @@ class WireStream(Stream):
         if not self._wire.can_write_eof():
             self._wire.close()
         elif not self._wire.is_closing():
-            self._wire.write_eof()
+            try:
+                self._wire.write_eof()
+            except OSError:  # it was reset, which a loop that does not read has not told yet
+                self._wire.abort()
 
     def receive_into(self, intake: Intake | None) -> None:
         """Let the loop write into the room of `intake`, by standing back for another protocol until it is full."""

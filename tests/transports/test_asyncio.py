@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import os
 import signal
 import socket
@@ -446,6 +447,34 @@ def test_a_reset_cancels_what_runs(provider: type[AsyncioTransport]) -> None:
 
     lost = serving(provider, wait, client)
     assert [type(error) for error in lost] == [StreamBroken]
+
+
+def test_a_reset_between_the_answer_and_its_end(provider: type[AsyncioTransport]) -> None:
+    """What is written to a peer that has closed is answered by a reset, before our side ends: that must not raise."""
+    answered = asyncio.Event()
+
+    async def answer(exchange: Exchange) -> None:
+        await answered.wait()
+        exchange.send_message(ev.Response(status_code=200, headers=[]), b"early")
+
+    async def client(site: Site, address: Any) -> None:
+        _, writer = await asyncio.open_connection(*address)
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9000000\r\n\r\n" + b"x" * 200_000)
+        await asyncio.sleep(0.1)
+        writer.transport.abort()
+        await asyncio.sleep(0.1)
+        failures: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))
+        answered.set()
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            if not site.service.open:
+                break
+        assert site.service.open == 0
+        gc.collect()
+        assert failures == []
+
+    serving(provider, answer, client)
 
 
 def test_an_abort_is_seen_as_a_reset(provider: type[AsyncioTransport]) -> None:
