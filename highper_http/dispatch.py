@@ -238,7 +238,9 @@ class Dispatcher:
             exchange.abort()
             return
         status = self._status_of(error)
-        if status >= 500:
+        if self.stopping and isinstance(error, get_cancelled_exc_class()):
+            logger.warning("%s was cancelled by the stop", _named(exchange))
+        elif status >= 500:
             logger.error("%s failed", _named(exchange), exc_info=error)
         if response._state == SENT:
             return

@@ -414,8 +414,8 @@ def test_a_route_may_opt_out_of_cancellation() -> None:
     assert not served.dispatcher._sheltered
 
 
-def test_cancelled_at_a_stop_is_503() -> None:
-    """What the drain deadline cancels is told to come back."""
+def test_cancelled_at_a_stop_is_503(caplog: pytest.LogCaptureFixture) -> None:
+    """What the drain deadline cancels is told to come back, and is no fault with a traceback in the log."""
 
     async def handler(req: Any) -> None:
         await Pending()
@@ -425,6 +425,8 @@ def test_cancelled_at_a_stop_is_503() -> None:
     served.dispatcher.stopping = True
     served.task.throw(Cancelled())
     assert exchange.head.status_code == 503
+    assert [(record.levelname, record.exc_info) for record in caplog.records] == [("WARNING", None)]
+    assert "GET /a was cancelled by the stop" in caplog.text
 
 
 def test_the_peer_that_vanished_while_content_was_read() -> None:
