@@ -141,8 +141,15 @@ class World:
         return counting
 
 
+def _counted() -> Counter[str]:
+    """Return how many of the objects that a world must not leave behind there are."""
+    gc.collect()
+    return Counter(type(item).__name__ for item in gc.get_objects() if isinstance(item, COUNTED))
+
+
 def run_world(number: int, engines: list[str], clients: int = CLIENTS) -> Ledger:
     """Run one world and return its account."""
+    before = _counted()
     world = World(number, engines, clients)
     pool, find = server_module.ContextPool, server_module.find_engine
     server_module.ContextPool = world.pool if pool is ContextPool else pool  # type: ignore[assignment,misc]
@@ -157,8 +164,7 @@ def run_world(number: int, engines: list[str], clients: int = CLIENTS) -> Ledger
         server_module.find_engine = find
     ledger = world.ledger
     del world
-    gc.collect()
-    left = Counter(type(item).__name__ for item in gc.get_objects() if isinstance(item, COUNTED))
+    left = _counted() - before
     if left:
         ledger.violated(f"world {number}", "objects are left", dict(left))
     return ledger

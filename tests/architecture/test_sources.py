@@ -81,7 +81,7 @@ def test_every_module_imports_alone() -> None:
         "        os._exit(0)\n"
         "    os.waitpid(pid, 0)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100, check=True)
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=100, check=True)
     assert done.stdout == ""
 
 
@@ -89,7 +89,7 @@ def test_core_imports_lightly() -> None:
     """Importing the core loads neither h11, wsproto, asyncio nor ssl."""
     heavy = {"asyncio", "h11", "ssl", "wsproto", "zope.interface"}
     script = f"import sys, highper_core; print(sorted({heavy!r} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
 
 

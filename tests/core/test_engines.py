@@ -97,5 +97,5 @@ def test_an_engine_is_imported_when_it_is_used() -> None:
         "import sys, highper_core as core; before = 'h11' in sys.modules;"
         "core.HttpConnection(core.Role.SERVER, 'portable'); print(before, 'h11' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["False", "True"]

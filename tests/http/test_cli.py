@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -120,14 +119,12 @@ def test_info() -> None:
 )
 def test_a_start_that_fails_for_real(started: list[Server], tmp_path: Path, arguments: list[str], text: str) -> None:
     """The same in a process of its own."""
-    root = str(Path(__file__).parents[2])
     done = subprocess.run(
-        [sys.executable, "-m", "highper_http", "run", *arguments],
+        [sys.executable, "-P", "-m", "highper_http", "run", *arguments],
         capture_output=True,
         text=True,
         timeout=60,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": root},
     )
     assert done.returncode == 3
     assert text in done.stderr

@@ -52,7 +52,7 @@ def test_every_route(client: BlockingTestClient) -> None:
 def test_by_its_command(transport: str) -> None:
     """`highper run examples.demo:app` serves it; the log has one line per request and the traceback of the 500."""
     port = free_port()
-    command = [sys.executable, "-m", "highper_http", "run", "examples.demo:app", "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "highper_http", "run", "examples.demo:app", "--port", str(port)]
     command += ["--transport", transport]
     with running(command, port, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)

@@ -76,8 +76,7 @@ def test_the_design_example_listens(tmp_path: Path) -> None:
     script = tmp_path / "example.py"
     script.write_text(EXAMPLE)
     port = free_port()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with running([sys.executable, str(script), str(port)], port, env=environment) as process:
+    with running([sys.executable, str(script), str(port)], port) as process:
         assert ask(port, "GET", "/users/7") == (200, b'{"user_id":"7"}')
         assert ask(port, "POST", "/users", '{"a":1}') == (201, b'{"success":true,"data":{"a":1}}')
         assert ask(port, "GET", "/plain") == (200, b"Hello, World!")

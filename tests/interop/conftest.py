@@ -21,7 +21,7 @@ INSTALLED = Path(highper_http.__file__).parents[1]
 def port(request: pytest.FixtureRequest) -> Iterator[int]:
     """Port of a running server."""
     port = free_port()
-    command = [sys.executable, "-m", "highper_http", "run", "interop_app:app", "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "highper_http", "run", "interop_app:app", "--port", str(port)]
     command += ["--transport", request.param, "--no-access-log", "--log-level", "critical"]
     path = os.pathsep.join([str(INSTALLED), os.environ.get("PYTHONPATH", "")])
     with running(command, port, cwd=HERE, env={**os.environ, "PYTHONPATH": path}) as process:

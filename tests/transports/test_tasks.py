@@ -267,7 +267,7 @@ async def main(transport):
 
 transport({provider.name!r}).run(main)
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=30)
+    done = subprocess.run([sys.executable, "-P", "-c", script], cwd=ROOT, capture_output=True, timeout=30)
     assert done.returncode == 3
 
 
