@@ -24,6 +24,8 @@ cdef class Exchange:
     cdef Py_ssize_t _queued
     cdef object _receiver
     cdef object _writer
+    cdef Py_ssize_t _turns
+    cdef long long _burst
 
     cdef object _set_up(self, Driver driver, Request request)
     cpdef object receive_nowait(self)

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["Exchange"]
 
 WINDOW: Final = 64 * 1024  # content not yet asked for; beyond it no more is parsed
+EVENT: Final = 128  # what an event in the queue counts besides its content: a peer that sends crumbs fills memory too
 PIECE: Final = 64 * 1024
+BURST: Final = 256 * 1024  # bytes, or
+TURNS: Final = 64  # pieces, after which a writer that never had to wait lets others have the loop
 
 
 class Exchange:
@@ -58,6 +61,8 @@ class Exchange:
         "_queued",
         "_receiver",
         "_writer",
+        "_turns",
+        "_burst",
     )
 
     def __init__(self, driver: Driver, request: Request) -> None:
@@ -79,6 +84,8 @@ class Exchange:
         self._queued = 0
         self._receiver: IWaiter | None = None
         self._writer: IWaiter | None = None
+        self._turns = 0  # pieces since others had the loop
+        self._burst = 0  # bytes_sent when they had it
 
     def __repr__(self) -> str:
         return f"<Exchange {self.stream_id} {self.request.method!r} {self.request.target!r}>"
@@ -94,7 +101,7 @@ class Exchange:
         if self._events:
             event = self._events.popleft()
             if type(event) is Data:
-                self._queued -= len(event.data)
+                self._queued -= len(event.data) + EVENT
                 if self.full and self._queued < WINDOW // 2 and self.driver is not None:
                     self.driver.has_room(self)
             return event
@@ -163,7 +170,7 @@ class Exchange:
                 self._events = deque()
             self._events.append(event)
             if type(event) is Data:
-                self._queued += len(event.data)
+                self._queued += len(event.data) + EVENT
                 if self._queued >= WINDOW and not self.full and self.driver is not None:
                     self.driver.has_no_room(self)
         if self._receiver is not None:
@@ -254,6 +261,9 @@ class Exchange:
     async def drain(self) -> None:
         """Wait while the peer takes less than we write.
 
+        Now and then it waits for one pass of the loop although there is room. A peer that takes everything would else
+        be served alone; and a stream that broke while we wrote takes everything too, until a pass tells of its end.
+
         Raises:
             StreamBroken: the peer is gone.
             StreamBusy: another task is draining.
@@ -263,8 +273,18 @@ class Exchange:
                 assert self._error is not None
                 raise self._error
             driver = self.driver
-            if driver is None or not driver.outgoing.paused:
+            if driver is None:
                 return
+            if not driver.outgoing.paused:
+                self._turns += 1
+                if self._turns < TURNS and self.bytes_sent - self._burst < BURST:
+                    return
+                self._turns = 0
+                self._burst = self.bytes_sent
+                waiter = driver.transport.waiter()
+                driver.transport.call_soon(waiter.wake)
+                await waiter
+                continue
             if self._writer is not None:
                 raise StreamBusy("another task is draining")
             waiter = self._writer = driver.transport.waiter()

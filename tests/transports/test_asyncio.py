@@ -477,6 +477,62 @@ def test_a_reset_between_the_answer_and_its_end(provider: type[AsyncioTransport]
     serving(provider, answer, client)
 
 
+@pytest.mark.parametrize("piece", [b"", b"x" * 10_000], ids=["empty", "large"])
+def test_an_endless_answer_to_a_peer_that_left_ends(provider: type[AsyncioTransport], piece: bytes) -> None:
+    """A broken stream takes whatever is written. A handler that never waits must still learn of its end."""
+    pieces = 0
+
+    async def answer(exchange: Exchange) -> None:
+        nonlocal pieces
+        exchange.send(ev.Response(status_code=200, headers=[]))
+        await asyncio.sleep(0.1)
+        while pieces < 100_000:
+            pieces += 1
+            if piece:
+                exchange.send(ev.Data(piece))
+            await exchange.drain()
+
+    async def client(site: Site, address: Any) -> None:
+        _, writer = await asyncio.open_connection(*address)
+        writer.write(GET)
+        writer.write_eof()  # from now on the server reads nothing, and does not see the reset
+        await asyncio.sleep(0.05)
+        connection = writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+        await asyncio.sleep(0.2)
+        if piece:
+            assert pieces < 1000
+
+    serving(provider, answer, client)
+
+
+def test_a_peer_that_takes_everything_is_not_served_alone(provider: type[AsyncioTransport]) -> None:
+    """Others get the loop while a handler writes without ever having to wait."""
+    passes = 0
+
+    async def answer(exchange: Exchange) -> None:
+        nonlocal passes
+        exchange.send(ev.Response(status_code=200, headers=[]))
+
+        def tick() -> None:
+            nonlocal passes
+            passes += 1
+
+        for _ in range(1000):
+            asyncio.get_running_loop().call_soon(tick)
+            exchange.send(ev.Data(b"x"))
+            await exchange.drain()
+        assert passes >= 900
+        exchange.send(ev.END_OF_MESSAGE)
+
+    async def client(site: Site, address: Any) -> None:
+        assert (await ask(address, GET)).endswith(b"0\r\n\r\n")
+        assert site.application.errors == []
+
+    serving(provider, answer, client)
+
+
 def test_an_abort_is_seen_as_a_reset(provider: type[AsyncioTransport]) -> None:
     async def give_up(exchange: Exchange) -> None:
         exchange.send(ev.Response(status_code=200))

@@ -283,6 +283,19 @@ def test_a_handler_that_ignores_the_fault_is_still_the_last() -> None:
 # Content
 
 
+def test_content_in_crumbs_fills_the_window_sooner() -> None:
+    """What an event costs besides its content counts too, or a peer that sends single bytes could hold megabytes."""
+    bench = Bench()
+    bench.gives("request 0 POST chunked; " + "data 0 1; " * 600 + "end 0")
+    assert not bench.stream.reading
+    taken = 0
+    while isinstance(bench.exchange.receive_nowait(), ev.Data):
+        taken += 1
+        bench.transport.turn()
+    assert taken == 600
+    assert bench.stream.reading
+
+
 def test_a_slow_reader_stops_the_peer() -> None:
     """Content nobody asked for is bounded; reading goes on once it was taken."""
     bench = Bench()
