@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["ContentReader", "ContentSender", "read_content"]
 
 LARGE = 64 * 1024  # announced content that is received straight into the object it becomes
+PIECES = 256  # objects held for content in crumbs, each of which costs more than its bytes
 
 
 class ContentReader:
@@ -85,7 +86,15 @@ async def read_content(exchange: Exchange, length: int, limit: int) -> bytes:
         raise ContentTooLarge()
     if length >= LARGE:
         return await exchange.receive_content()
-    pieces = [piece async for piece in ContentReader(exchange, limit)]
+    blocks: list[bytes] = []
+    pieces: list[bytes] = []
+    async for piece in ContentReader(exchange, limit):
+        pieces.append(piece)
+        if len(pieces) == PIECES:
+            blocks.append(b"".join(pieces))
+            pieces.clear()
+    if blocks:
+        pieces = [*blocks, *pieces]
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 

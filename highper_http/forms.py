@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from anyio import to_thread
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
@@ -28,6 +29,7 @@ __all__ = ["FormData", "FormLimits", "UploadFile", "parse_form"]
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 _HYPHEN: Final = 0x2D
+_AT_ONCE: Final = 64 * KIB  # urlencoded content decoded in place
 _SILENT: Final = logging.Logger("python_multipart", logging.CRITICAL + 1)  # a client must not fill logs with its errors
 
 
@@ -102,7 +104,9 @@ async def _read_urlencoded(chunks: AsyncIterator[bytes], limits: FormLimits) -> 
             raise ContentTooLarge(f"a form may have {limits.total} bytes")
     if content.count(b"&") >= limits.fields:
         raise ContentTooLarge(f"a form may have {limits.fields} fields")
-    pairs = parse_query(bytes(content))
+    # a thread for what would hold up everybody else
+    raw = bytes(content)
+    pairs = parse_query(raw) if len(raw) <= _AT_ONCE else await to_thread.run_sync(parse_query, raw)
     if any(len(name) > limits.field or len(value) > limits.field for name, value in pairs):
         raise ContentTooLarge(f"a field of a form may have {limits.field} bytes")
     return FormData(pairs)

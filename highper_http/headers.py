@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from encodings.aliases import aliases
 from typing import Final, TypeVar, overload
 
 from highper_core.fields import Fields
 
-__all__ = ["Headers", "charset_of", "parse_parameters"]
+__all__ = ["Headers", "charset_of", "codec_of", "parse_parameters"]
 
 D = TypeVar("D")
 
@@ -106,6 +107,16 @@ def charset_of(content_type: str | None) -> str | None:
     return charset.lower() if charset else None
 
 
+def codec_of(charset: str) -> str | None:
+    """Return the name of the codec that reads `charset`, or None where Python has none for text.
+
+    Python remembers for good every spelling that it was ever asked for, known or not. So only its own spellings
+    reach it, which are few; a client could fill memory with others.
+    """
+    codec = _SEPARATORS.sub("_", charset.lower())
+    return codec if codec in _CODECS else None
+
+
 def _key(name: str) -> bytes:
     return name.lower().encode("utf-8", "replace")  # what is not ASCII names no field
 
@@ -113,4 +124,6 @@ def _key(name: str) -> bytes:
 _PARAMETER: Final = re.compile(
     r'[ \t]*+([!#$%&\'*+\-.^_`|~0-9A-Za-z]++)=(?:([^\s;"]*+)|"((?:[^"\\]|\\.)*+)")[ \t]*+(?:;|\Z)', re.DOTALL
 )
+_SEPARATORS: Final = re.compile(r"[^0-9a-z]+")
+_CODECS: Final = frozenset({*aliases, *aliases.values(), "cp874", "koi8_u"})
 _ESCAPED: Final = re.compile(r'\\(["\\])')  # a browser writes the backslashes of a file name as they are

@@ -7,9 +7,10 @@ RFC 3986 calls equivalent become equal bytes, and no delimiter is ever uncovered
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-__all__ = ["decode", "decode_text", "encode", "encode_path", "normalise"]
+__all__ = ["decode", "decode_lenient", "decode_text", "encode", "encode_path", "normalise"]
 
 _UNRESERVED: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _SEGMENT: Final = _UNRESERVED + b"!$&'()*+,;=:@"  # pchar, RFC 3986 section 3.3
@@ -25,6 +26,7 @@ _OCTETS: Final = {pair: bytes((value,)) for pair, value in _VALUES.items()}
 _NORMAL: Final = {
     pair: bytes((value,)) if value in _UNRESERVED else b"%%%02X" % value for pair, value in _VALUES.items()
 }
+_TRIPLET: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _ENCODED: Final = [chr(octet) if octet in _SEGMENT else f"%{octet:02X}" for octet in range(256)]
 
 
@@ -35,6 +37,14 @@ def decode(data: bytes) -> bytes:
         ValueError: a `%` is not followed by two hexadecimal digits.
     """
     return _replace(data, _OCTETS) if b"%" in data else data
+
+
+def decode_lenient(data: bytes) -> bytes:
+    """Return `data` with every well-formed triplet replaced; any other `%` stays.
+
+    Cost: linear, and nearly nothing for what stays.
+    """
+    return _TRIPLET.sub(_octet, data) if b"%" in data else data
 
 
 def decode_text(data: bytes) -> str:
@@ -68,6 +78,10 @@ def encode(text: str) -> str:
 def encode_path(text: str) -> str:
     """Return `text` as several path segments: slashes stay."""
     return encode(text).replace("%2F", "/")
+
+
+def _octet(triplet: re.Match[bytes]) -> bytes:
+    return _OCTETS[triplet[1]]
 
 
 def _replace(data: bytes, table: dict[bytes, bytes]) -> bytes:

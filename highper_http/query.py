@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeVar
-from urllib.parse import unquote_to_bytes
+
+from .percent import decode_lenient
 
 __all__ = ["MultiDict", "decode_component", "encode_query", "parse_query"]
 
@@ -67,7 +68,7 @@ def decode_component(data: bytes) -> str:
     """Return one name or value as text."""
     if b"+" in data:
         data = data.replace(b"+", b" ")
-    return (unquote_to_bytes(data) if b"%" in data else data).decode("utf-8", "replace")
+    return decode_lenient(data).decode("utf-8", "replace")
 
 
 def encode_query(pairs: Iterable[tuple[str, object]]) -> str:

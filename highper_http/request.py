@@ -8,7 +8,6 @@ refuses to be read from.
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote_to_bytes
@@ -22,7 +21,7 @@ from .body import ContentReader, read_content
 from .cookies import parse_cookies
 from .errors import BadRequest, ContentTooLarge, UnsupportedMediaType
 from .forms import FormData, FormLimits, parse_form
-from .headers import Headers, charset_of
+from .headers import Headers, charset_of, codec_of
 from .query import parse_query
 
 if TYPE_CHECKING:
@@ -314,10 +313,11 @@ class Request:
         """
         content = await self.body()
         charset = charset_of(self.header("content-type")) or "utf-8"
+        codec = codec_of(charset)
         try:
-            if codecs.lookup(charset).name in _NO_CHARSETS:
+            if codec is None:
                 raise LookupError(charset)
-            return content.decode(charset)
+            return content.decode(codec)
         except UnicodeDecodeError:
             raise BadRequest(f"the content is not {charset[:40]}") from None
         except (LookupError, ValueError):
@@ -369,10 +369,6 @@ class Request:
     def _content_limit(self) -> int:
         limit = self._route.max_body if self._route is not None else None
         return limit if limit is not None else self._limits.buffered_content
-
-
-# codecs of Python that no media type means; some cost more than their input is long
-_NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:

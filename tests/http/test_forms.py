@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -175,6 +176,21 @@ def test_urlencoded_limits(content: bytes, limits: dict[str, int]) -> None:
     with pytest.raises(ContentTooLarge):
         read(URLENCODED, content, **limits)
     read(URLENCODED, content, **{name: value + 1 for name, value in limits.items()})
+
+
+def test_large_urlencoded_content_is_decoded_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoding millions of percent signs takes long, so large content does not hold the loop up."""
+    threads = []
+    parse = forms.parse_query
+
+    def noted(query: bytes) -> list[tuple[str, str]]:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return parse(query)
+
+    monkeypatch.setattr(forms, "parse_query", noted)
+    assert read(URLENCODED, b"a=%41%zz").field("a") == "A%zz"
+    assert read(URLENCODED, b"a=" + b"%" * 70_000 + b"%41").field("a") == "%" * 70_000 + "A"
+    assert threads == [True, False]
 
 
 # Files

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import encodings
+import tracemalloc
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fake_exchange import FakeExchange, unset
 
+from highper_core.events import END_OF_MESSAGE, Data
 from highper_core.limits import Limits
 from highper_http import BadRequest, ContentTooLarge, Request, UnsupportedMediaType
 
@@ -143,6 +146,44 @@ def test_charsets(charset: str, content: bytes, text: str) -> None:
     """Text is read in the charset it names."""
     fields = [(b"content-type", b"text/plain; charset=" + charset.encode())]
     assert run(request(headers=fields, content=[content]).text()) == text
+
+
+def test_charsets_that_clients_make_up_are_not_remembered() -> None:
+    """Python's own tables of codecs keep every name they were asked for, so a client must not choose them."""
+    request_text(b"koi8-u")
+    known = len(encodings._cache)  # type: ignore[attr-defined]
+    for number in range(50):
+        with pytest.raises(UnsupportedMediaType):
+            request_text(b"no-%d" % number)
+        assert request_text(b"utf" + b"-" * number + b"_8") == "x"
+    assert len(encodings._cache) <= known + 1  # type: ignore[attr-defined]
+
+
+def request_text(charset: bytes) -> Any:
+    return run(request(headers=[(b"content-type", b"text/plain; charset=" + charset)], content=[b"x"]).text())
+
+
+def test_content_in_crumbs_is_not_kept_in_crumbs() -> None:
+    """A few bytes in an object of their own cost many times as much: few such objects are held at a time."""
+    made = request(max_body=200_000)
+    exchange = made._exchange
+    exchange.request = made._head = type(made._head)(method=b"POST", target=b"/", content_length=-1)
+    left = 100_000
+
+    def receive_nowait() -> Any:
+        nonlocal left
+        left -= 1
+        return Data(left.to_bytes(2, "big", signed=False) if left < 65536 else b"xx") if left >= 0 else END_OF_MESSAGE
+
+    exchange.receive_nowait = receive_nowait
+    tracemalloc.start()
+    try:
+        content = run(made.body())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(content) == 200_000
+    assert peak < 1_000_000
 
 
 @pytest.mark.parametrize("charset", [b"x", b"base64", b"idna", b"rot13", b"unicode_escape", b"\0"])
