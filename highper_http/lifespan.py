@@ -13,6 +13,8 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias, TypeVar
 
+from anyio import CancelScope
+
 from .errors import StartupFailed
 
 __all__ = ["Hook", "Lifespan"]
@@ -81,8 +83,11 @@ class RunningLifespan:
                 manager = self._manager(self._app) if takes_app else self._manager()
                 await manager.__aenter__()
                 self._entered = manager
-        except Exception as error:
-            await self._shut_down()
+        except BaseException as error:
+            with CancelScope(shield=True):
+                await self._shut_down()
+            if not isinstance(error, Exception):  # cancelled, or the process shall end
+                raise
             raise StartupFailed(f"the application failed to start: {type(error).__name__}: {error}") from error
 
     async def __aexit__(self, *error: object) -> None:

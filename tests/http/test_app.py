@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import contextvars
 import threading
 import time
@@ -685,6 +687,35 @@ def test_use_and_debug(engine: str) -> None:
             assert "told" not in (await client.post("/", content="abcd")).text
 
     run(whole)
+
+
+@pytest.mark.parametrize("scoped", [True, False])
+def test_a_start_that_is_cancelled_is_undone(scoped: bool) -> None:
+    """What start-up hooks had begun is ended when the start is given up, by anyio or by asyncio."""
+    app = App()
+    done: list[str] = []
+
+    @app.on_startup
+    async def connect() -> None:
+        done.append("connected")
+        await anyio.sleep_forever()
+
+    @app.on_shutdown
+    async def disconnect() -> None:
+        await anyio.sleep(0)
+        done.append("disconnected")
+
+    async def main() -> None:
+        server = Server(app, port=0)
+        if scoped:
+            with anyio.move_on_after(0.01):
+                await server.serve()
+        else:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(server.serve(), 0.01)
+
+    asyncio.run(main())
+    assert done == ["connected", "disconnected"]
 
 
 def test_blocking_client() -> None:
