@@ -184,8 +184,11 @@ class Dispatcher:
 
     def _end(self, context: RequestContext) -> None:
         exchange = context.exchange
-        if self._access_log and access_logger.isEnabledFor(logging.INFO):
-            self._log(context, exchange)
+        try:
+            if self._access_log and access_logger.isEnabledFor(logging.INFO):
+                self._log(context, exchange)
+        except Exception:
+            logger.exception("the access log failed")
         if self._sheltered:
             self._sheltered.discard(exchange)
         self._contexts.release(context)

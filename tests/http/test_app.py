@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -687,6 +688,32 @@ def test_use_and_debug(engine: str) -> None:
             assert "told" not in (await client.post("/", content="abcd")).text
 
     run(whole)
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_an_access_log_that_fails_costs_no_connection(inline: bool) -> None:
+    """A filter of the application's own that raises is told of, and its exchange still ends."""
+    app = App()
+
+    def index(req: Request) -> str:
+        return "answered"
+
+    app.get("/", inline=inline)(index)
+
+    def broken(record: logging.LogRecord) -> bool:
+        raise ValueError("a filter is broken")
+
+    access = logging.getLogger("highper.access")
+    level = access.level
+    access.setLevel(logging.INFO)
+    access.addFilter(broken)
+    try:
+        with BlockingTestClient(app, access_log=True) as client:
+            assert client.get("/").text == "answered"
+            assert client.get("/").text == "answered"
+    finally:
+        access.removeFilter(broken)
+        access.setLevel(level)
 
 
 @pytest.mark.parametrize("scoped", [True, False])
