@@ -98,6 +98,13 @@ def main() -> None:
     metavar="SECONDS",
     help="How long running requests may take at a stop.",
 )
+@click.option(
+    "--connections",
+    type=click.IntRange(1),
+    envvar="HIGHPER_CONNECTIONS",
+    metavar="N",
+    help="Open at once; further peers wait. By default what the limit of descriptors allows.",
+)
 def run(
     application: str,
     host: str,
@@ -113,6 +120,7 @@ def run(
     access_log: bool,
     debug: bool | None,
     drain: float,
+    connections: int | None,
 ) -> None:
     """Serve an application until SIGINT or SIGTERM.
 
@@ -134,6 +142,7 @@ def run(
             access_log=access_log,
             debug=debug,
             drain=drain,
+            connections=connections,
         )
         server.listen()
     except StartupFailed as error:
