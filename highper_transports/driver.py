@@ -123,12 +123,16 @@ class Driver(Outlet):
         self._retire()
 
     def writing_resumed(self) -> None:
-        """Let writers go on, and requests that waited for room."""
+        """Let writers go on, and requests that waited for room; at the end, wait for the rest to be taken."""
         self.outgoing.relax()
         for exchange in self.exchanges.values():
             exchange.writable()
         if self.talking and not self.exchanges:
             self.schedule()
+        elif self.phase == CLOSING and self.stream.unwritten:
+            now = self.transport.now()
+            self.outgoing.watch(self.stream.unwritten, now)
+            self.arm(now)
 
     def expired(self, now: float) -> None:
         """Find out which deadline passed, and act on it."""

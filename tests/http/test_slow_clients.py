@@ -106,6 +106,36 @@ def test_a_slow_client_is_ended_in_time(kind: str, engine_name: str) -> None:
     MemoryTransport.run(main)
 
 
+def test_a_client_that_leaves_the_last_bytes_is_ended() -> None:
+    """It took enough to end the write pressure, and then no more of a last answer."""
+    app = App()
+
+    @app.get("/")
+    async def last(req: Any, res: Any) -> None:
+        res.header("connection", "close").bytes(b"x" * (3 * 65536 + 10_000))
+
+    async def main(transport: Any) -> None:
+        async with Server(app, bind=["server:1"], transport="memory", access_log=False) as server:
+            inner: Any = server._transport
+            peer = await inner.dial(server.addresses[0])
+            peer.send(GET)
+            assert server._service is not None
+            while not server._service.streams:
+                await asyncio.sleep(0)
+            (stream,) = server._service.streams
+            while not stream.unwritten:
+                await asyncio.sleep(0)
+            while stream.unwritten > LIMITS.write_low_water:
+                await asyncio.sleep(0)
+            peer.stream.pause_reading()
+            await asyncio.sleep(LIMITS.write_timeout - 1)
+            assert stream.unwritten
+            await asyncio.sleep(2)
+            assert not server._service.streams
+
+    MemoryTransport.run(main)
+
+
 def test_a_slow_handler_is_no_slow_client() -> None:
     """While the handler, and not the peer, holds things up, no clock of the peer runs."""
     app = App()
