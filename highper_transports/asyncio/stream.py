@@ -152,6 +152,7 @@ class WireStream(Stream):
         """Pass the end on."""
         self._wire = _GONE
         self._write = _GONE.write
+        self._filler = None
         self.deliver_loss(error)
 
     # Our side

@@ -6,6 +6,8 @@ import asyncio
 import http.client
 import os
 import signal
+import socket
+import struct
 import sys
 import time
 from pathlib import Path
@@ -18,6 +20,7 @@ from http_command import free_port, running
 from highper_core import available as engines_available
 from highper_http import App, Request, Response, Server
 from highper_transports import registry
+from highper_transports.errors import StreamBroken
 
 ROOT = Path(__file__).parents[2]
 
@@ -132,6 +135,37 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 def run(transport: str, main: Any) -> Any:
     return registry.transport(transport).run(lambda _: main())
+
+
+def test_a_reset_inside_a_large_upload(transport: str, engine: str) -> None:
+    """It reaches a handler that receives content straight into its object."""
+    seen: list[BaseException] = []
+
+    async def main() -> None:
+        app = App()
+
+        @app.post("/", cancel_on_disconnect=False)
+        async def upload(req: Request) -> None:
+            try:
+                await req.body()
+            except Exception as error:
+                seen.append(error)
+
+        async with Server(app, port=0, transport=transport, engine=engine, access_log=False) as server:
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n")
+            for _ in range(2):
+                writer.write(b"x" * 1000)
+                await asyncio.sleep(0.1)
+            wire = writer.get_extra_info("socket")
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+            async with asyncio.timeout(5):
+                while not seen:
+                    await asyncio.sleep(0.01)
+
+    run(transport, main)
+    assert [type(error) for error in seen] == [StreamBroken]
 
 
 def test_many_bindings_in_one_loop(transport: str, engine: str, tmp_path: Path) -> None:
