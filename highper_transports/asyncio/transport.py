@@ -91,8 +91,8 @@ class AsyncioListener:
             server = await self._serve(listener.dup())
             if self._paused:
                 server.close()
-            else:
-                self._servers.append(server)
+                return
+            self._servers.append(server)
 
     def pause(self) -> None:
         """Leave new peers in the system's queue until resumed. Idempotent."""

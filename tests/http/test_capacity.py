@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
 
 from highper_http import App, Server
+from highper_transports.asyncio.transport import AsyncioListener
 from highper_transports.registry import transport as find_transport
 
 CAPACITY = 16
@@ -83,3 +85,24 @@ def test_in_memory_too() -> None:
             late.close()
 
     find_transport("memory").run(main)
+
+
+def test_a_listener_that_is_closed_while_it_resumes() -> None:
+    """It leaves nothing behind that accepts, and asks its closed sockets for nothing."""
+    closed = []
+
+    class Accepting:
+        def close(self) -> None:
+            closed.append(self)
+
+    async def serve(listener: socket.socket) -> Any:
+        listener.close()
+        place.close()
+        return Accepting()
+
+    async def main() -> None:
+        await place.start()
+
+    place = AsyncioListener([socket.create_server(("127.0.0.1", 0)) for _ in range(2)], serve, None)
+    asyncio.run(main())
+    assert len(closed) == 1
