@@ -24,6 +24,8 @@ cdef class Dispatcher:
     @cython.locals(match=tuple, route=Route, context=RequestContext)
     cpdef object begin(self, object exchange)
 
+    cdef object _hold(self, RequestContext context, object task)
+
     @cython.locals(request=Request)
     cdef object _fill(self, RequestContext context, object exchange, Route route, tuple values)
 

@@ -96,13 +96,16 @@ class Dispatcher:
         variables = context.variables = self._variables.copy()
         if route.call >= INLINE_1:
             if not variables.run(self._run_inline, context, route):
-                self._transport.spawn(self._run_file(context), variables)
+                self._hold(context, self._transport.spawn(self._run_file(context), variables))
             return
         if not route.cancel_on_disconnect:
             self._sheltered.add(exchange)
-        task = self._transport.spawn(self._run(context, route), variables)
+        self._hold(context, self._transport.spawn(self._run(context, route), variables))
+
+    def _hold(self, context: RequestContext, task: Any) -> None:
+        """Keep a task that has not ended in its first step, so that it can be cancelled."""
         if not task.done():
-            context.task = exchange.task = task
+            context.task = context.exchange.task = task
 
     def _fill(self, context: RequestContext, exchange: Exchange, route: Route, values: tuple[Any, ...]) -> None:
         """Write the request into its record. Apart from `begin`, whose step it must not hold a part of the record."""

@@ -435,6 +435,23 @@ def test_the_peer_that_vanished_while_content_was_read() -> None:
     assert (exchange.head, exchange.aborted, exchange.closed) == (None, True, 1)
 
 
+def test_a_file_of_an_inline_handler_can_be_cut_off(tmp_path: Path) -> None:
+    """What waits for a peer to take a file is a task, and ends with its peer or with a stop."""
+    (tmp_path / "a.txt").write_bytes(b"abc")
+
+    class Slow(FakeExchange):
+        async def send_file(self, *args: Any) -> None:
+            await Pending()
+
+    served = Served(lambda req, res: res.file("a.txt", root=tmp_path), inline=True)
+    exchange = served.ask(Slow())
+    assert exchange.task is served.task
+    served.dispatcher.disconnected(exchange, StreamBroken("gone"))
+    assert served.task.cancelled
+    served.task.throw(Cancelled())
+    assert (exchange.aborted, exchange.closed) == (True, 1)
+
+
 def test_access_log(caplog: pytest.LogCaptureFixture) -> None:
     """One line per request: peer, request-line, status, bytes, duration, route."""
     caplog.set_level(logging.INFO, "highper.access")
