@@ -19,7 +19,7 @@ from zope.interface import classImplements
 from highper_core.errors import ProtocolError, RemoteProtocolError
 from highper_core.events import END_OF_MESSAGE
 from highper_core.events import Response as ResponseHead
-from highper_transports.errors import TransportError
+from highper_transports.errors import StreamBroken, StreamClosed
 from highper_transports.interfaces import IApplication
 
 from .access_log import access_logger, escape, log_access
@@ -42,6 +42,7 @@ __all__ = ["Dispatcher"]
 
 logger = logging.getLogger("highper.error")
 
+_OVER = (StreamBroken, StreamClosed, KeyboardInterrupt, GeneratorExit)  # nobody is left to answer
 AWAIT_1, AWAIT_2, INLINE_1 = int(Call.AWAIT_1), int(Call.AWAIT_2), int(Call.INLINE_1)
 
 
@@ -239,7 +240,7 @@ class Dispatcher:
     def _fail(self, context: RequestContext, error: BaseException) -> None:
         """Answer for what a handler raised, or abort."""
         exchange, response = context.exchange, context.response
-        if exchange.disconnected or isinstance(error, (TransportError, KeyboardInterrupt, GeneratorExit)):
+        if exchange.disconnected or isinstance(error, _OVER):
             logger.debug("%s ended without an answer: %r", _named(exchange), error)
             exchange.abort()
             return

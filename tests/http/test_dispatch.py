@@ -17,7 +17,7 @@ from highper_core.pool import ContextPool
 from highper_http import HTTPError, NotFound, Request, Response, Router, Unauthorized, dispatch
 from highper_http.dispatch import Dispatcher
 from highper_http.middleware import compose
-from highper_transports.errors import StreamBroken
+from highper_transports.errors import ConnectFailed, StreamBroken, StreamBusy
 
 
 class Cancelled(BaseException):
@@ -433,6 +433,14 @@ def test_the_peer_that_vanished_while_content_was_read() -> None:
     """A broken stream is no fault of the handler: no 500, no error in the log."""
     exchange = ask(raising(StreamBroken("gone")))
     assert (exchange.head, exchange.aborted, exchange.closed) == (None, True, 1)
+
+
+@pytest.mark.parametrize("error", [StreamBusy("another task is receiving"), ConnectFailed("nobody listens there")])
+def test_a_mistake_with_streams_is_answered_and_logged(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    """Only the end of a stream leaves nobody to answer; another error of a transport is an error like any."""
+    exchange = ask(raising(error))
+    assert (exchange.head.status_code, exchange.aborted, exchange.closed) == (500, False, 1)
+    assert "GET /a failed" in caplog.text
 
 
 def test_a_file_of_an_inline_handler_can_be_cut_off(tmp_path: Path) -> None:
