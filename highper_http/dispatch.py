@@ -195,7 +195,10 @@ class Dispatcher:
             logger.exception("the access log failed")
         if self._sheltered:
             self._sheltered.discard(exchange)
-        self._contexts.release(context)
+        try:
+            self._contexts.release(context)
+        except Exception:  # a temporary file whose last bytes do not fit on its disk
+            logger.exception("what %s left could not be put away", _named(exchange))
         exchange.close()
 
     def _log(self, context: RequestContext, exchange: Exchange) -> None:

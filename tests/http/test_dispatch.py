@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextvars import ContextVar, copy_context
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from highper_core.pool import ContextPool
 from highper_http import HTTPError, NotFound, Request, Response, Router, Unauthorized, dispatch
 from highper_http.dispatch import Dispatcher
 from highper_http.middleware import compose
+from highper_http.testing.multipart import encode_multipart
 from highper_transports.errors import ConnectFailed, StreamBroken, StreamBusy
 
 
@@ -458,6 +460,25 @@ def test_a_file_of_an_inline_handler_can_be_cut_off(tmp_path: Path) -> None:
     assert served.task.cancelled
     served.task.throw(Cancelled())
     assert (exchange.aborted, exchange.closed) == (True, 1)
+
+
+def test_an_upload_that_cannot_be_closed_costs_no_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """Its exchange is closed like any, or its connection would wait for that for good."""
+
+    class Full(BytesIO):
+        def close(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    async def handler(req: Any) -> str:
+        upload = (await req.form()).file("a")
+        upload._file = Full()
+        return "a"
+
+    media_type, content = encode_multipart({}, {"a": ("a.txt", b"abc")})
+    exchange = FakeExchange(b"POST", b"/a", [(b"content-type", media_type.encode())], [content])
+    ask(handler, exchange=exchange)
+    assert (exchange.content, exchange.complete, exchange.closed) == (b"a", True, 1)
+    assert "No space left" in caplog.text
 
 
 def test_access_log(caplog: pytest.LogCaptureFixture) -> None:
