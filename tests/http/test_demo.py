@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import signal
 import sys
 from pathlib import Path
@@ -54,7 +53,7 @@ def test_by_its_command(transport: str) -> None:
     port = free_port()
     command = [sys.executable, "-P", "-m", "highper_http", "run", "examples.demo:app", "--port", str(port)]
     command += ["--transport", transport]
-    with running(command, port, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
+    with running(command, port, cwd=ROOT) as process:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         for path, status in (("/", 200), ("/users/1", 200), ("/count", 200), ("/broken", 500), ("/missing", 404)):
             connection.request("GET", path)
