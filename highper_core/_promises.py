@@ -82,12 +82,15 @@ def provides_the_interfaces(engine: Engine) -> None:
 
 
 def starts_at_rest(engine: Engine) -> None:
-    """A fresh connection is idle, buffers nothing and needs data."""
+    """A fresh connection is idle, buffers nothing and needs data; the empty line before a request ends its rest."""
     connection = _server(engine)
     assert (connection.our_state, connection.their_state) == (State.IDLE, State.IDLE)
     assert connection.is_resting
     assert (connection.unparsed, connection.trailing_data, connection.data_to_send()) == (0, (b"", False), b"")
     assert connection.next_event() is NEED_DATA
+    connection.receive_data(b"\r\n")
+    assert connection.next_event() is NEED_DATA
+    assert not connection.is_resting
 
 
 def reads_the_same_however_cut(engine: Engine) -> None:

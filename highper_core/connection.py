@@ -117,7 +117,10 @@ class Connection:
 
     @property
     def is_resting(self) -> bool:
-        """True when both roles are IDLE and nothing is buffered either way."""
+        """True when both roles are IDLE, nothing is buffered either way and no message has begun.
+
+        The empty line that may precede a request begins it.
+        """
         raise NotImplementedError
 
     @property

@@ -35,7 +35,7 @@ class IHttpConnection(Interface):
     limits = Attribute("The `Limits` it obeys.")
     our_state = Attribute("State of our role.")
     their_state = Attribute("State of the peer's role.")
-    is_resting = Attribute("Both roles are IDLE and nothing is buffered either way.")
+    is_resting = Attribute("Both roles are IDLE, nothing is buffered either way and no message has begun.")
     unparsed = Attribute("Bytes received and not yet parsed.")
     trailing_data = Attribute("Bytes received and not parsed, and whether the input has ended.")
     waiting_for_continue = Attribute("The peer holds its content back for a 100.")

@@ -1,4 +1,4 @@
-"""Six kinds of slow client, each ended within its own limit and a second, with the limits nobody configured.
+"""Every kind of slow client, each ended within its own limit and a second, with the limits nobody configured.
 
 Virtual time: the 75 seconds that an idle connection is kept cost nothing.
 """
@@ -71,6 +71,7 @@ KINDS: dict[str, tuple[bytes, bytes, float, bool, float, bytes]] = {
     # at once, then this, every so many seconds, reads; the limit; what its last answer begins with
     "no first byte": (b"", b"", 0, True, LIMITS.first_byte_timeout, b""),
     "head drip": (b"GET / HTTP/1.1\r\nx: ", b"y", 0.5, True, LIMITS.head_timeout, b"HTTP/1.1 408 "),
+    "empty line": (b"\r\n", b"", 0, True, LIMITS.head_timeout, b"HTTP/1.1 408 "),
     "head stall": (b"GET / HT", b"", 0, True, LIMITS.head_timeout, b"HTTP/1.1 408 "),
     "body drip": (UPLOAD, b"z", 0.5, True, LIMITS.content_rate_grace, b"HTTP/1.1 408 "),
     "chunk drip": (CHUNKED, b"1\r\nz\r\n", 0.5, True, LIMITS.content_rate_grace, b"HTTP/1.1 408 "),

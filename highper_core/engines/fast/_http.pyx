@@ -279,7 +279,7 @@ cdef class FastHttpConnection(HttpReader):
 
     @property
     def is_resting(self):
-        """True when both roles are IDLE and nothing is buffered either way."""
-        if self._life.states[CLIENT] != IDLE or self._life.states[SERVER] != IDLE or self._ended:
+        """True when both roles are IDLE, nothing is buffered either way and no message has begun."""
+        if self._life.states[CLIENT] != IDLE or self._life.states[SERVER] != IDLE or self._ended or self._skipped:
             return False
         return self._piece is None and self._pieces is None and not self._input.length()

@@ -230,9 +230,9 @@ class PortableHttpConnection(Speaker):
 
     @property
     def is_resting(self) -> bool:
-        """True when both roles are IDLE and nothing is buffered either way."""
+        """True when both roles are IDLE, nothing is buffered either way and no message has begun."""
         idle = self.our_state is State.IDLE and self.their_state is State.IDLE
-        return idle and not self._out and not len(self._gate) and not self._ended
+        return idle and not (self._out or len(self._gate) or self._gate.skipped or self._ended)
 
     @property
     def unparsed(self) -> int:
