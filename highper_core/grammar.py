@@ -66,7 +66,6 @@ HEXDIG: Final = bytes([NOT_A_DIGIT]) * 48 + bytes(
     [*range(10), *([NOT_A_DIGIT] * 7), *range(10, 16), *([NOT_A_DIGIT] * 26), *range(10, 16), *([NOT_A_DIGIT] * 153)]
 )
 """Value of a hexadecimal digit, or NOT_A_DIGIT."""
-CHUNK_EXTENSION_MARKS: Final = b";="
 
 _MAX_PORT = 65535
 

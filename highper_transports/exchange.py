@@ -330,8 +330,3 @@ class Exchange:
     def expects_content(self) -> bool:
         """True while the message has not arrived whole."""
         return self._end is None
-
-    @property
-    def interim_allowed(self) -> bool:
-        """True while an interim response may still be sent (RFC 9110 section 15.2: not to an HTTP/1.0 client)."""
-        return not self.response_started and self.request.http_version != b"1.0"
