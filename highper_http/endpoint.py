@@ -11,14 +11,10 @@ import inspect
 from collections.abc import Callable
 from enum import IntEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from .errors import SetupError
 from .threads import run_in_thread
-
-if TYPE_CHECKING:
-    from .request import Request
-    from .response import Response
 
 __all__ = ["Call", "Handler", "inspect_handler", "is_coroutine_function", "call_in_thread"]
 
@@ -74,7 +70,7 @@ def _is_generator_function(handler: Handler) -> bool:
     return inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler)
 
 
-async def call_in_thread(handler: Handler, call: int, request: Request, response: Response) -> Any:
+async def call_in_thread(handler: Handler, call: int, request: Any, response: Any) -> Any:
     """Call a plain `handler` in a worker thread and return what it returns, awaited if it is awaitable."""
     if call & 1:
         result = await run_in_thread(handler, request, response)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from highper_core.grammar import is_token
+
 from ..endpoint import Call, Handler, inspect_handler
 from ..errors import SetupError
 from .pattern import Pattern
@@ -68,7 +70,7 @@ class Route:
         max_body: int | None = None,
     ) -> None:
         for method in methods:
-            if method != ANY and not _is_token(method):
+            if method != ANY and not is_token(method.encode("utf-8", "replace")):
                 raise SetupError(f"not a method: {method!r}")
         if not methods or len(set(methods)) < len(methods):
             raise SetupError(f"a route takes one or more methods, each once: {list(methods)!r}")
@@ -116,7 +118,3 @@ class Route:
 
     def __repr__(self) -> str:
         return f"Route({' '.join(self.methods)} {self.path or '-'})"
-
-
-def _is_token(text: str) -> bool:
-    return text.isascii() and bool(text) and all(letter.isalnum() or letter in "!#$%&'*+-.^_`|~" for letter in text)
