@@ -142,6 +142,25 @@ def test_is_bounded() -> None:
     assert (len(contexts), contexts.dropped) == (2, 3)
 
 
+def test_follows_its_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever tells that a record is free, built or not, decides: reuse, abandon or drop."""
+    from highper_core import pool as module
+
+    contexts = pool(size=1)
+    one, other = contexts.acquire(), contexts.acquire()
+    monkeypatch.setattr(module, "parts_unheld", lambda context: True)
+    contexts.release(one)
+    contexts.release(other)
+    assert (len(contexts), contexts.dropped, one.id) == (1, 1, 0)
+    monkeypatch.setattr(module, "take_unheld", lambda free: None)
+    assert contexts.acquire() is not one
+    assert (len(contexts), contexts.abandoned) == (0, 1)
+    contexts.release(other)
+    monkeypatch.setattr(module, "take_unheld", lambda free: free.pop())
+    assert contexts.acquire() is other
+    assert contexts.reused == 1
+
+
 def test_ids_are_unique_across_pools() -> None:
     """An id names one request of the process."""
     one, other = pool(), pool()
