@@ -237,6 +237,8 @@ class Exchange:
     async def send_file(self, file: BinaryIO, offset: int, length: int) -> None:
         """Send a part of a file as content of known length, by the system's own copying where the stream can.
 
+        Where that fails or is cancelled the stream is aborted.
+
         Raises:
             LocalProtocolError: more than content-length promised.
             StreamBroken: the stream or the file ended first.
@@ -247,7 +249,11 @@ class Exchange:
             self.driver.connection.send_file(length)
             self.bytes_sent += length
             self.driver.flush()
-            await self.stream.send_file(file, offset, length, self.driver.connection.limits.write_timeout)
+            try:
+                await self.stream.send_file(file, offset, length, self.driver.connection.limits.write_timeout)
+            except BaseException:
+                self.abort()  # all of it is accounted for: what came next would be read as the rest
+                raise
             return
         file.seek(offset)
         while length:

@@ -172,6 +172,24 @@ def test_the_application_may_abort() -> None:
 # Persistence
 
 
+def test_a_file_that_was_not_sent_whole_aborts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection has accounted for all of it: the next answer must not stand in for the rest."""
+
+    async def send_file(*args: Any) -> None:
+        raise StreamBroken("the file ended early")
+
+    monkeypatch.setattr(RecordingStream, "send_file", send_file)
+    bench = Bench()
+    bench.stream.sends_files = True
+    bench.gives("request 0 GET; request 0 GET")
+    bench.exchange.send(ev.Response(status_code=200))
+    assert isinstance(bench.run(bench.exchange.send_file(None, 0, 3)).error, StreamBroken)  # type: ignore[arg-type]
+    bench.exchange.send(ev.END_OF_MESSAGE)
+    bench.exchange.close()
+    bench.transport.turn()
+    assert (bench.stream.calls, len(bench.application.begun)) == (["abort", "lost"], 1)
+
+
 def test_a_last_answer_closes() -> None:
     bench = Bench(respond)
     bench.gives("request 0 GET close")
