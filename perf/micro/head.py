@@ -1,11 +1,14 @@
-"""A typical browser request, from bytes to its `Request` event. Building and resetting connections is not timed."""
+"""A typical browser request, from bytes to its `Request` event. Building and resetting connections is not timed.
+
+All fields read means what a server does that hands them on: a list of pairs of bytes, from either library by `list`.
+"""
 
 from __future__ import annotations
 
 import h11
 from suite import BROWSER_REQUEST, Cases, block_timer, h11_server, run, server
 
-from highper_core import Connection, Request
+from highper_core import Connection
 
 __all__ = ["CASES"]
 
@@ -17,10 +20,7 @@ def _parse(connection: Connection) -> None:
 
 def _parse_and_read(connection: Connection) -> None:
     connection.receive_data(BROWSER_REQUEST)
-    event = connection.next_event()
-    assert type(event) is Request
-    for _name, _value in event.headers:
-        pass
+    list(connection.next_event().headers)  # type: ignore[union-attr]
 
 
 def _parse_h11(connection: h11.Connection) -> None:
@@ -30,10 +30,7 @@ def _parse_h11(connection: h11.Connection) -> None:
 
 def _parse_and_read_h11(connection: h11.Connection) -> None:
     connection.receive_data(BROWSER_REQUEST)
-    event = connection.next_event()
-    assert type(event) is h11.Request
-    for _name, _value in event.headers:
-        pass
+    list(connection.next_event().headers)  # type: ignore[union-attr]
 
 
 CASES: Cases = {
