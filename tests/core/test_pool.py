@@ -152,8 +152,7 @@ def test_follows_its_guard(monkeypatch: pytest.MonkeyPatch) -> None:
     contexts.release(one)
     contexts.release(other)
     assert (len(contexts), contexts.dropped, one.id) == (1, 1, 0)
-    monkeypatch.setattr(module, "take_unheld", lambda free: None)
-    assert contexts.acquire() is not one
+    assert contexts.acquire() is not one  # held here, or nobody can tell
     assert (len(contexts), contexts.abandoned) == (0, 1)
     contexts.release(other)
     monkeypatch.setattr(module, "take_unheld", lambda free: free.pop())
