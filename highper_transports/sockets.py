@@ -13,7 +13,6 @@ import resource
 import socket
 import stat
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,8 +113,11 @@ class Binding:
     def _tcp(self) -> list[socket.socket]:
         if self.host in ("", "*"):
             if socket.has_dualstack_ipv6():
-                with suppress(OSError):
+                try:
                     return [self._bind(socket.AF_INET6, ("::", self.port), dual_stack=True)]
+                except OSError as error:  # a machine may know the family and have no address of it
+                    if error.errno == errno.EADDRINUSE:
+                        raise
             return [self._bind(socket.AF_INET, ("0.0.0.0", self.port))]
         found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         listeners: list[socket.socket] = []

@@ -25,6 +25,8 @@ from .tasks import EagerLoop, TaskStarter
 
 __all__ = ["AsyncioListener", "AsyncioStream", "AsyncioTransport", "AsyncioWaiter"]
 
+RETRY = 1.0  # seconds until a listener that could not go on accepting tries again
+
 
 class _Loop(asyncio.SelectorEventLoop, EagerLoop):
     """The loop `run` creates."""
@@ -97,6 +99,9 @@ class AsyncioListener:
     def pause(self) -> None:
         """Leave new peers in the system's queue until resumed. Idempotent."""
         self._paused = True
+        self._end_servers()
+
+    def _end_servers(self) -> None:
         servers, self._servers = self._servers, []
         for server in servers:
             server.close()
@@ -105,7 +110,16 @@ class AsyncioListener:
         """Accept again. Idempotent."""
         if self._paused and self._sockets:
             self._paused = False
-            self._resuming = asyncio.get_running_loop().create_task(self.start())
+            self._resuming = asyncio.get_running_loop().create_task(self._start_again())
+
+    async def _start_again(self) -> None:
+        while not self._paused:
+            try:
+                await self.start()
+                return
+            except OSError:  # descriptors may still be scarce
+                self._end_servers()
+                await asyncio.sleep(RETRY)
 
     def close(self) -> None:
         """Stop accepting, and remove the socket's file unless somebody else has put one there since."""

@@ -106,3 +106,39 @@ def test_a_listener_that_is_closed_while_it_resumes() -> None:
     place = AsyncioListener([socket.create_server(("127.0.0.1", 0)) for _ in range(2)], serve, None)
     asyncio.run(main())
     assert len(closed) == 1
+
+
+def test_a_listener_that_could_not_resume_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no descriptor left for a moment it is not deaf for good."""
+    from highper_transports.asyncio import transport as module
+
+    monkeypatch.setattr(module, "RETRY", 0.01)
+    failures = 2
+
+    async def main(transport: Any) -> None:
+        nonlocal failures
+        async with Server(application(), port=0, transport="asyncio", access_log=False) as server:
+            assert server._service is not None
+            [listener] = server._service.listeners
+            assert isinstance(listener, module.AsyncioListener)
+            serve = listener._serve
+
+            async def fails_twice(sock: Any) -> Any:
+                nonlocal failures
+                if failures:
+                    failures -= 1
+                    sock.close()
+                    raise OSError(24, "too many open files")
+                return await serve(sock)
+
+            listener._serve = fails_twice
+            listener.pause()
+            listener.resume()
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(REQUEST)
+            assert (await reader.readuntil(b"plain")).startswith(b"HTTP/1.1 200 ")
+            writer.close()
+            await writer.wait_closed()
+
+    find_transport("asyncio").run(main)
+    assert failures == 0

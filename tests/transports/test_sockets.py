@@ -67,6 +67,16 @@ def test_every_interface_without_dual_stack(monkeypatch: pytest.MonkeyPatch) -> 
     close(listeners)
 
 
+def test_every_interface_does_not_hide_a_taken_port() -> None:
+    """Where somebody else has the IPv6 half, serving IPv4 alone would leave half the service out."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as taken:
+        taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        taken.bind(("::", 0))
+        taken.listen()
+        with pytest.raises(BindingInvalid, match="cannot listen"):
+            Binding(port=taken.getsockname()[1]).open()
+
+
 def test_a_name_with_several_addresses_gets_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
     def both(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
         return [
