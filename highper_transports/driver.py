@@ -184,7 +184,7 @@ class Driver(Outlet):
     def _pull(self, now: float) -> None:
         connection = self.connection
         while self.talking and not self._failed:
-            if self._full or (self.outgoing.paused and not self.exchanges):
+            if self._full or (self.outgoing.paused and not self.exchanges and self._drain_deadline == NEVER):
                 if self._fresh is None:
                     return
                 self._begin()

@@ -183,3 +183,28 @@ def test_others_are_served_beside_a_crowd() -> None:
             assert not server._service.streams
 
     MemoryTransport.run(main)
+
+
+def test_unread_content_is_drained_while_its_answer_waits(engine_name: str) -> None:
+    """A peer that pauses inside a long answer is not taken for one that holds its content back."""
+    app = application()
+
+    @app.post("/unread")
+    async def unread(req: Any) -> bytes:
+        return b"x" * 300_000
+
+    async def main(transport: Any) -> None:
+        async with Server(app, bind=["server:1"], transport="memory", engine=engine_name, access_log=False) as server:
+            inner: Any = server._transport
+            peer = await inner.dial(server.addresses[0])
+            peer.stream.pause_reading()
+            peer.send(b"POST /unread HTTP/1.1\r\nhost: a\r\ncontent-length: 90000\r\n\r\n" + b"z" * 90_000)
+            await asyncio.sleep(LIMITS.drain_timeout * 3)
+            peer.stream.resume_reading()
+            assert (await peer.receive_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            assert await peer.receive_exactly(300_000) == b"x" * 300_000
+            peer.send(GET)
+            assert (await peer.receive()).endswith(b"plain")
+            peer.close()
+
+    MemoryTransport.run(main)
