@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from contextvars import ContextVar
 from typing import Any
 
@@ -35,18 +34,12 @@ def test_results_errors_and_contextvars_come_back() -> None:
 
 def test_a_cancelled_wait_leaves_its_place_taken_until_the_thread_ends() -> None:
     """Tasks that are cancelled over and over make no more threads than the limiter allows."""
-    running = 0
-    most = 0
-    lock = threading.Lock()
+    began: list[int] = []
+    gate = threading.Event()
 
-    def slow() -> None:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        time.sleep(0.05)
-        with lock:
-            running -= 1
+    def blocked() -> None:
+        began.append(1)
+        gate.wait(30)
 
     async def main() -> None:
         import asyncio
@@ -54,18 +47,21 @@ def test_a_cancelled_wait_leaves_its_place_taken_until_the_thread_ends() -> None
         limiter = to_thread.current_default_thread_limiter()
         limiter.total_tokens = 3
         for _ in range(10):
-            tasks = [asyncio.create_task(run_in_thread(slow)) for _ in range(10)]
-            await asyncio.sleep(0.01)
+            tasks = [asyncio.create_task(run_in_thread(blocked)) for _ in range(10)]
+            await asyncio.sleep(0)
+            while len(began) < 3:
+                await asyncio.sleep(0)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         assert limiter.borrowed_tokens == 3
-        await asyncio.sleep(0.2)
-        assert limiter.borrowed_tokens == 0
-        await run_in_thread(slow)
+        gate.set()
+        while limiter.borrowed_tokens:
+            await asyncio.sleep(0)
+        await run_in_thread(blocked)
 
     run(main)
-    assert most == 3
+    assert len(began) == 4
 
 
 def test_a_call_that_has_not_begun_is_withdrawn() -> None:
