@@ -41,7 +41,7 @@ def application(kept: list[Any], wrong: list[str]) -> App:
         finally:
             look(req, own, "after")
 
-    @app.get("/work/:steps")
+    @app.get("/steps/:steps")
     async def work(req: Any, res: Any) -> None:
         own = req.query("token")
         for _ in range(int(req.param("steps"))):
@@ -71,7 +71,7 @@ async def converse(port: int, name: str, choose: random.Random, wrong: list[str]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         tokens = [f"{name}-{turn}-{index}" for index in range(PIPELINED)]
         for own in tokens:
-            path = choose.choice(["/work/0", "/work/1", "/work/5", "/inline", "/thread"])
+            path = choose.choice(["/steps/0", "/steps/1", "/steps/5", "/inline", "/thread"])
             writer.write(f"GET {path}?token={own} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
             if choose.random() < 0.3:
                 await asyncio.sleep(0)
@@ -115,7 +115,7 @@ def test_kept_objects_never_show_another_request() -> None:
         async with Server(application(kept, wrong), port=0, access_log=False) as server:
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             for index in range(400):
-                writer.write(f"GET /work/0?token=t{index} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+                writer.write(f"GET /steps/0?token=t{index} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
                 await reader.readuntil(f"\r\n\r\nt{index}".encode())
             writer.close()
 
