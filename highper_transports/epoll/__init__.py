@@ -1,0 +1,1 @@
+"""The provider that owns its sockets: one epoll set, one C record per open descriptor."""
