@@ -9,7 +9,8 @@ a test, a log line and a metric can therefore name the rule without reading Engl
     │  └─ RemoteProtocolError          the peer broke a rule; the fault tells which
     │     ├─ LimitExceeded             a bound of `Limits` was passed
     │     ├─ FramingError              where the message ends cannot be known for certain
-    │     └─ IncompleteMessage         end of input inside a message
+    │     ├─ IncompleteMessage         end of input inside a message
+    │     └─ HandshakeError            a WebSocket's opening handshake failed
     └─ EngineUnavailable               the engine that was demanded is not built
 """
 
@@ -21,6 +22,7 @@ __all__ = [
     "EngineUnavailable",
     "Fault",
     "FramingError",
+    "HandshakeError",
     "HighperError",
     "IncompleteMessage",
     "LimitExceeded",
@@ -108,10 +110,54 @@ class Fault(IntEnum):
     STATUS_INVALID = 103
     REASON_INVALID = 104
 
+    # Opening handshake of a WebSocket, RFC 6455 section 4
+    HANDSHAKE_METHOD_INVALID = 110  # not GET
+    HANDSHAKE_UPGRADE_MISSING = 111  # no upgrade to websocket, or not by HTTP/1.1
+    HANDSHAKE_VERSION_UNSUPPORTED = 112  # another version than 13
+    HANDSHAKE_KEY_INVALID = 113  # not 16 bytes in base64, once
+    HANDSHAKE_SUBPROTOCOL_INVALID = 114  # malformed or repeated; for a client, one it did not offer
+    HANDSHAKE_EXTENSION_INVALID = 115  # malformed; for a client, one it did not offer
+    HANDSHAKE_ACCEPT_INVALID = 116  # the answer does not prove that the server read the key
+    HANDSHAKE_DENIED = 117  # another status than 101
+
+    # Frames, RFC 6455 section 5, RFC 7692 section 6
+    RESERVED_BIT_SET = 120
+    OPCODE_INVALID = 121
+    CONTROL_FRAGMENTED = 122
+    CONTROL_TOO_LONG = 123  # more than 125 bytes
+    CONTINUATION_UNEXPECTED = 124  # of no message
+    MESSAGE_INTERRUPTED = 125  # by another, before it ended
+    MASK_MISSING = 126  # from a client
+    MASK_UNEXPECTED = 127  # from a server
+    FRAME_LENGTH_INVALID = 128  # not the shortest form, or above 2**63
+    TEXT_INVALID = 129  # not UTF-8
+    CLOSE_INVALID = 130  # one byte, or a close code that may not be sent
+    CLOSE_REASON_INVALID = 131  # not UTF-8
+    DEFLATE_INVALID = 132  # not what DEFLATE makes
+
+    # Bounds of a WebSocket
+    FRAME_TOO_LARGE = 140
+    MESSAGE_TOO_LARGE = 141
+
+    # End of a WebSocket
+    CLOSE_MISSING = 145  # end of input without the closing handshake
+    HANDSHAKE_TIMEOUT = 146
+    PONG_TIMEOUT = 147
+    CLOSE_TIMEOUT = 148
+
     @property
     def status_hint(self) -> int | None:
         """Status code a server answers this fault with, or None where it just closes."""
-        return _STATUS.get(self, None if self in _SILENT else 400)
+        silent = self in _SILENT or self >= Fault.RESERVED_BIT_SET
+        return _STATUS.get(self, None if silent else 400)
+
+    @property
+    def close_code(self) -> int | None:
+        """Close code of a WebSocket that fails by this fault, None where there is none to have one.
+
+        1006 is never sent: it says that there was no closing handshake (RFC 6455 section 7.4.1).
+        """
+        return _CLOSE_CODE.get(self, 1002 if self >= Fault.RESERVED_BIT_SET else None)
 
 
 _STATUS = {
@@ -132,8 +178,27 @@ _STATUS = {
     Fault.CONTENT_LENGTH_MISMATCH: 500,
     Fault.STATUS_INVALID: 500,
     Fault.REASON_INVALID: 500,
+    Fault.HANDSHAKE_METHOD_INVALID: 405,
+    Fault.HANDSHAKE_UPGRADE_MISSING: 426,
+    Fault.HANDSHAKE_VERSION_UNSUPPORTED: 426,
+    Fault.HANDSHAKE_ACCEPT_INVALID: None,
+    Fault.HANDSHAKE_DENIED: None,
 }
 
+_CLOSE_CODE = {
+    Fault.IDLE_TIMEOUT: 1001,
+    Fault.TEXT_INVALID: 1007,
+    Fault.CLOSE_REASON_INVALID: 1007,
+    Fault.DEFLATE_INVALID: 1007,
+    Fault.FRAME_TOO_LARGE: 1009,
+    Fault.MESSAGE_TOO_LARGE: 1009,
+    Fault.CLOSE_MISSING: 1006,
+    Fault.HANDSHAKE_TIMEOUT: None,
+    Fault.PONG_TIMEOUT: 1011,
+    Fault.CLOSE_TIMEOUT: 1006,
+}
+
+_WEBSOCKET_BOUNDS = (Fault.FRAME_TOO_LARGE, Fault.MESSAGE_TOO_LARGE)
 _SILENT = frozenset({Fault.NONE, Fault.FIRST_BYTE_TIMEOUT, Fault.IDLE_TIMEOUT, Fault.DATA_UNEXPECTED})
 
 
@@ -158,6 +223,11 @@ class ProtocolError(HighperError):
         """Status code a server answers with, or None where it just closes."""
         return self.fault.status_hint
 
+    @property
+    def close_code(self) -> int | None:
+        """Close code of a WebSocket that fails by it."""
+        return self.fault.close_code
+
 
 class LocalProtocolError(ProtocolError):
     """Our own side asked for something illegal. Nothing of it was sent and the state is unchanged."""
@@ -179,6 +249,10 @@ class IncompleteMessage(RemoteProtocolError):
     """The input ended inside a message."""
 
 
+class HandshakeError(RemoteProtocolError):
+    """A WebSocket's opening handshake failed. A server answers it with `handshake.refusal`."""
+
+
 class EngineUnavailable(HighperError):
     """The engine that was demanded cannot be loaded; the text says why."""
 
@@ -187,8 +261,10 @@ def remote_error(fault: Fault, detail: str = "") -> RemoteProtocolError:
     """Return the error whose class fits `fault`."""
     if Fault.CONTENT_LENGTH_INVALID <= fault <= Fault.CHUNK_DATA_UNTERMINATED:
         return FramingError(fault, detail)
-    if Fault.REQUEST_LINE_TOO_LONG <= fault <= Fault.TRAILERS_TOO_LARGE:
+    if Fault.REQUEST_LINE_TOO_LONG <= fault <= Fault.TRAILERS_TOO_LARGE or fault in _WEBSOCKET_BOUNDS:
         return LimitExceeded(fault, detail)
-    if fault in (Fault.HEAD_INCOMPLETE, Fault.CONTENT_INCOMPLETE):
+    if Fault.HANDSHAKE_METHOD_INVALID <= fault <= Fault.HANDSHAKE_DENIED:
+        return HandshakeError(fault, detail)
+    if fault in (Fault.HEAD_INCOMPLETE, Fault.CONTENT_INCOMPLETE, Fault.CLOSE_MISSING):
         return IncompleteMessage(fault, detail)
     return RemoteProtocolError(fault, detail)

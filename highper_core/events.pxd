@@ -44,5 +44,32 @@ cdef class ConnectionClosed(Event):
     pass
 
 
+cdef class TextFragment(Event):
+    cdef readonly str text
+    cdef readonly bint finished
+
+
+cdef class BytesFragment(Event):
+    cdef readonly object data
+    cdef readonly bint finished
+
+
+cdef class _ControlEvent(Event):
+    cdef readonly bytes data
+
+
+cdef class Ping(_ControlEvent):
+    pass
+
+
+cdef class Pong(_ControlEvent):
+    pass
+
+
+cdef class CloseConnection(Event):
+    cdef readonly int code
+    cdef readonly str reason
+
+
 cdef class Signal:
     cdef str _name

@@ -16,14 +16,19 @@ __all__ = [
     "END_OF_MESSAGE",
     "NEED_DATA",
     "PAUSED",
+    "BytesFragment",
+    "CloseConnection",
     "ConnectionClosed",
     "Data",
     "EndOfMessage",
     "Event",
     "InformationalResponse",
+    "Ping",
+    "Pong",
     "Request",
     "Response",
     "Signal",
+    "TextFragment",
 ]
 
 FieldLines: TypeAlias = Iterable[tuple[bytes, bytes]]
@@ -168,6 +173,97 @@ class ConnectionClosed(Event):
     """The peer will send nothing more. Comes once."""
 
     __slots__ = ()
+
+
+class TextFragment(Event):
+    """A piece of a text message, or all of it. Where the pieces are cut carries no meaning.
+
+    Args:
+        text: characters, never half of one.
+        finished: the message ends with it.
+        stream_id: exchange the event belongs to.
+
+    Source: RFC 6455 section 5.6.
+    """
+
+    __slots__ = ("text", "finished")
+
+    def __init__(self, text: str, finished: bool = True, stream_id: int = 0) -> None:
+        self.stream_id = stream_id
+        self.text = text
+        self.finished = finished
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.stream_id, self.text, self.finished)
+
+
+class BytesFragment(Event):
+    """A piece of a binary message, or all of it. Where the pieces are cut carries no meaning.
+
+    Args:
+        data: engines yield `bytes`, `send` also takes any bytes-like object.
+        finished: the message ends with it.
+        stream_id: exchange the event belongs to.
+
+    Source: RFC 6455 section 5.6.
+    """
+
+    __slots__ = ("data", "finished")
+
+    def __init__(self, data: bytes | bytearray | memoryview, finished: bool = True, stream_id: int = 0) -> None:
+        self.stream_id = stream_id
+        self.data = data
+        self.finished = finished
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.stream_id, bytes(self.data), self.finished)
+
+
+class _ControlEvent(Event):
+    """What Ping and Pong share: up to 125 bytes of no meaning to anybody but who sent the Ping."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes = b"", stream_id: int = 0) -> None:
+        self.stream_id = stream_id
+        self.data = data
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.stream_id, self.data)
+
+
+class Ping(_ControlEvent):
+    """A Ping; one that is received is answered without anybody's doing. Source: RFC 6455 section 5.5.2."""
+
+    __slots__ = ()
+
+
+class Pong(_ControlEvent):
+    """A Pong, asked for or not. Source: RFC 6455 section 5.5.3."""
+
+    __slots__ = ()
+
+
+class CloseConnection(Event):
+    """The closing handshake: the peer began or answered it; or, sent, it is to begin.
+
+    Args:
+        code: close code; 1005 when there is none.
+        reason: up to 123 bytes of UTF-8.
+        stream_id: exchange the event belongs to.
+
+    Source: RFC 6455 sections 5.5.1 and 7.
+    """
+
+    __slots__ = ("code", "reason")
+
+    def __init__(self, code: int = 1000, reason: str = "", stream_id: int = 0) -> None:
+        self.stream_id = stream_id
+        self.code = code
+        self.reason = reason
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.stream_id, self.code, self.reason)
 
 
 class Signal:

@@ -42,6 +42,14 @@ class Limits:
         drained_content: unread content skipped after the answer.
         drain_timeout: how long that may take.
         half_close: False: end of input after a complete request counts as a disconnect.
+        websocket_frame: 1009; payload of one frame, None for any within a message.
+        websocket_message: 1009; one message, inflated, in UTF-8 if it is text; None for any amount.
+        websocket_pongs: answers to Pings that wait to be written; above it only the newest Ping is answered.
+        websocket_handshake_timeout: until a server has answered the opening handshake.
+        websocket_close_timeout: until the peer has answered our Close, and closed.
+        websocket_ping_interval: silence before the peer is sent a Ping, None for never.
+        websocket_ping_timeout: 1011; silence after it.
+        websocket_idle_timeout: 1001; no message either way, None for any time.
 
     Raises:
         ValueError: a bound is negative, or the low water mark above the high one.
@@ -70,6 +78,14 @@ class Limits:
     drained_content: int
     drain_timeout: float
     half_close: bool
+    websocket_frame: int | None
+    websocket_message: int | None
+    websocket_pongs: int
+    websocket_handshake_timeout: float
+    websocket_close_timeout: float
+    websocket_ping_interval: float | None
+    websocket_ping_timeout: float
+    websocket_idle_timeout: float | None
 
     def __init__(
         self,
@@ -97,6 +113,14 @@ class Limits:
         drained_content: int = 256 * KIB,
         drain_timeout: float = 5.0,
         half_close: bool = True,
+        websocket_frame: int | None = None,
+        websocket_message: int | None = 1 * MIB,
+        websocket_pongs: int = 16 * KIB,
+        websocket_handshake_timeout: float = 10.0,
+        websocket_close_timeout: float = 10.0,
+        websocket_ping_interval: float | None = 20.0,
+        websocket_ping_timeout: float = 20.0,
+        websocket_idle_timeout: float | None = None,
     ) -> None:
         given = locals()
         for name in self.__slots__:

@@ -8,13 +8,18 @@ from highper_core.events import (
     END_OF_MESSAGE,
     NEED_DATA,
     PAUSED,
+    BytesFragment,
+    CloseConnection,
     ConnectionClosed,
     Data,
     EndOfMessage,
     Event,
     InformationalResponse,
+    Ping,
+    Pong,
     Request,
     Response,
+    TextFragment,
 )
 from highper_core.fields import Fields
 
@@ -37,6 +42,18 @@ def events() -> list[Event]:
         EndOfMessage(),
         EndOfMessage(LINES),
         ConnectionClosed(),
+        TextFragment("abc"),
+        TextFragment("abc", finished=False),
+        BytesFragment(b"abc"),
+        BytesFragment(b"abc", finished=False),
+        BytesFragment(b"abc", stream_id=1),
+        Ping(),
+        Ping(b"abc"),
+        Pong(),
+        Pong(b"abc"),
+        CloseConnection(),
+        CloseConnection(1001),
+        CloseConnection(1001, "bye"),
     ]
 
 

@@ -51,5 +51,6 @@ def test_as_text_and_across_processes() -> None:
 
 
 def test_defaults_bound_every_phase() -> None:
-    """No time is unlimited; streamed content alone has no bound of size."""
-    assert [name for name in Limits.__slots__ if getattr(Limits(), name) is None] == ["content"]
+    """Streamed content has no bound of size, nor has a frame within its message; a WebSocket may stay idle."""
+    unbounded = [name for name in Limits.__slots__ if getattr(Limits(), name) is None]
+    assert unbounded == ["content", "websocket_frame", "websocket_idle_timeout"]
