@@ -16,6 +16,7 @@ GROUP = "highper.transports"
 # ours are known without an installation, so that a source tree works too
 _OWN = {
     "asyncio": "highper_transports.asyncio:AsyncioTransport",
+    "epoll": "highper_transports.epoll:EpollTransport",
     "uvloop": "highper_transports.uvloop:UvloopTransport",
     "memory": "highper_transports.memory:MemoryTransport",
 }

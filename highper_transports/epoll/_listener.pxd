@@ -1,0 +1,34 @@
+# One accepting socket.
+
+from libc.stdint cimport uint16_t, uint32_t
+
+from ._kernel cimport sockaddr_storage, socklen_t
+from ._poller cimport Poller
+from ._records cimport Record
+from ._stream cimport EpollStream
+
+
+cdef class Listener:
+    cdef readonly Poller poller
+    cdef readonly int fd
+    cdef readonly uint32_t number  # never used twice, so that a stale event finds nobody
+    cdef object socket
+    cdef object transport
+    cdef object opened
+    cdef object local  # address of every stream accepted here, None where it must be asked for
+    cdef uint16_t place  # the number by which records know it
+    cdef Py_ssize_t streams  # open ones that were accepted here
+    cdef object owner  # of those at rest, and their water marks; known once one has rested
+    cdef Py_ssize_t high
+    cdef Py_ssize_t low
+    cdef bint paused
+    cdef bint starved
+    cdef bint watched
+
+    cdef int ready(self, double now) except -1
+    cdef bint keeps(self, EpollStream stream) except -1
+    cdef int stir(self, int fd, Record *record, double now) except -1
+    cdef EpollStream make(self, int fd, Record *record)
+    cdef int _open(self, int fd, sockaddr_storage *address, socklen_t length) except -1
+    cdef int _starve(self) except -1
+    cdef int _update(self) except -1

@@ -1,0 +1,469 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, embedsignature=True, freethreading_compatible=True
+"""The epoll set of one loop: our sockets are served here, in C; descriptors of others are handed on.
+
+One turn is: what was to be called soon, one `epoll_wait`, our sockets, then everybody else's. Level-triggered, so that
+whatever a turn does not get to is told again. The data word of an event is
+
+    generation of the record | descriptor       a stream's socket; a word of another generation is stale
+    FOREIGN | descriptor                        a descriptor that belongs to the loop's users
+    LISTENER | number                           a listener, whose number is never used twice
+
+In a loop of ours a turn is its selector's `select`, and goes on for as long as the loop has nothing to do. In any other
+running loop the epoll descriptor is one of those it watches, for as long as something is open here.
+
+Nothing but KeyboardInterrupt and SystemExit leaves a turn: what else is raised goes to the loop's exception handler.
+"""
+
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject
+from libc.errno cimport EBADF, EINTR, ENOENT, ENOSPC
+from libc.limits cimport INT_MAX
+from libc.math cimport INFINITY, ceil
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+
+import os
+
+from ._kernel cimport EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, Kernel
+from ._listener cimport Listener
+from ._records cimport Record, Records
+from ._stream cimport EpollStream
+
+cdef extern from "Python.h":
+    Py_ssize_t PyObject_Size(PyObject *) except -1
+
+cdef uint32_t FOREIGN = <uint32_t>1 << 31
+cdef uint32_t LISTENER = <uint32_t>1 << 30
+
+cdef enum:
+    EXPIRING = 256  # records whose deadline has passed, ended in one go
+
+
+cdef class Poller:
+    """One epoll set.
+
+    Args:
+        loop: whose it is.
+        embedded: the loop is not ours.
+        kernel: another one, for tests.
+
+    Attributes:
+        fd: the epoll descriptor.
+        records: of our open sockets.
+    """
+
+    def __cinit__(self, loop, bint embedded, Kernel kernel=None):
+        self.fd = -1
+        self.kernel = kernel or Kernel()
+        self.now = self.kernel.clock()
+        self.records = Records(self.now)
+        self.loop = loop
+        self.embedded = embedded
+        self._pending = []
+        self._foreign = []
+        self._alarm = INFINITY
+        self._listeners = {}
+        self.places = [None]
+        self._starved = []
+        self.scratch = <char *>PyMem_Malloc(SCRATCH)
+        if self.scratch == NULL:
+            raise MemoryError
+        self.fd = self.kernel.epoll_create1()
+        if self.fd < 0:
+            raise OSError(-self.fd, os.strerror(-self.fd))
+
+    def __dealloc__(self):
+        PyMem_Free(self.scratch)
+        if self.fd >= 0:
+            self.kernel.close(self.fd)
+
+    # Descriptors
+
+    cdef int watch(self, int fd, uint32_t events, uint32_t generation) noexcept:
+        """Add a socket of ours to the set; return 0 or a negative error number."""
+        return self.kernel.epoll_ctl(self.fd, EPOLL_CTL_ADD, fd, events, <uint64_t>generation << 32 | <uint32_t>fd)
+
+    cdef int change(self, int fd, uint32_t events, uint32_t generation) noexcept:
+        """Wait for other events of a socket of ours; return 0 or a negative error number."""
+        return self.kernel.epoll_ctl(self.fd, EPOLL_CTL_MOD, fd, events, <uint64_t>generation << 32 | <uint32_t>fd)
+
+    cdef int forget(self, int fd) noexcept:
+        """Take a descriptor out of the set."""
+        return self.kernel.epoll_ctl(self.fd, EPOLL_CTL_DEL, fd, 0, 0)
+
+    cdef int adopt(self, int fd) except -1:
+        """Have a record of a socket that was just opened."""
+        self.records.add(fd)
+        if self.embedded and not self._attached:
+            self._attach()
+        return 0
+
+    cdef int release(self, int fd) except -1:
+        """Close a socket of ours. It leaves the set first, for a child process may hold a copy of it."""
+        cdef Record *record = self.records.get(fd)
+        cdef Listener place = None if record == NULL else self.places[record.place]
+        self.forget(fd)
+        self.records.remove(fd)
+        self.kernel.close(fd)
+        if place is not None:
+            place.streams -= 1
+            if not place.streams and place.fd < 0:
+                self.places[place.place] = None
+        if self._starved:
+            self._feed()
+        if self.embedded and self._attached and not self.records.open and not self._listeners:
+            self._detach()
+        return 0
+
+    def watch_foreign(self, int fd, uint32_t events):
+        """Add a descriptor of the loop's users to the set.
+
+        Raises:
+            OSError: it cannot be watched; a regular file, for one.
+        """
+        self._control(EPOLL_CTL_ADD, fd, events)
+
+    def change_foreign(self, int fd, uint32_t events):
+        """Wait for other events of a descriptor of the loop's users."""
+        self._control(EPOLL_CTL_MOD, fd, events)
+
+    def forget_foreign(self, int fd):
+        """Take a descriptor of the loop's users out of the set; it may have been closed before."""
+        cdef int error = self.forget(fd)
+        if error < 0 and error != -EBADF and error != -ENOENT:
+            raise OSError(-error, os.strerror(-error))
+
+    def _control(self, int operation, int fd, uint32_t events):
+        cdef int error = self.kernel.epoll_ctl(self.fd, operation, fd, events, FOREIGN | <uint32_t>fd)
+        if error < 0:
+            raise OSError(-error, os.strerror(-error))
+
+    def close(self):
+        """Close every socket of ours, and the set. Whoever waits on them is not told."""
+        cdef int fd = self.records.next_open(-1)
+        while fd >= 0:
+            self.kernel.close(fd)
+            self.records.remove(fd)
+            fd = self.records.next_open(fd)
+        for listener in list(self._listeners.values()):
+            (<Listener>listener).close()
+        if self._attached:
+            self._detach()
+        self._pending.clear()
+        if self.fd >= 0:
+            self.kernel.close(self.fd)
+            self.fd = -1
+
+    # Listeners
+
+    cdef int settle(self, object acceptor) except -1:
+        """Give a `Listener` a number that records know it by.
+
+        Raises:
+            OSError: there are too many.
+        """
+        cdef Py_ssize_t index
+        for index in range(1, len(self.places)):
+            if self.places[index] is None:
+                break
+        else:
+            index = len(self.places)
+            if index > 0xFFFF:
+                raise OSError(ENOSPC, "too many listeners")
+            self.places.append(None)
+        self.places[index] = acceptor
+        (<Listener>acceptor).place = <uint16_t>index
+        return 0
+
+    cdef int listen(self, object acceptor, uint32_t events) except -1:
+        """Add a `Listener` to the set."""
+        cdef Listener listener = acceptor
+        cdef uint64_t word = LISTENER | listener.number
+        cdef int error = self.kernel.epoll_ctl(self.fd, EPOLL_CTL_ADD, listener.fd, events, word)
+        if error < 0:
+            raise OSError(-error, os.strerror(-error))
+        self._listeners[listener.number] = listener
+        if self.embedded and not self._attached:
+            self._attach()
+        return 0
+
+    cdef int unlisten(self, object acceptor) except -1:
+        """Take a `Listener` out of the set."""
+        cdef Listener listener = acceptor
+        if self._listeners.pop(listener.number, None) is not None:
+            self.forget(listener.fd)
+        if self.embedded and self._attached and not self.records.open and not self._listeners:
+            self._detach()
+        return 0
+
+    cdef int starve(self, object acceptor) except -1:
+        """A listener that found no descriptor, or no memory, waits until one of ours is closed, or a second."""
+        self._starved.append(acceptor)
+        return 0
+
+    cdef int _feed(self) except -1:
+        starved, self._starved = self._starved, []
+        for listener in starved:
+            (<Listener>listener).recover()
+        return 0
+
+    # Turns
+
+    def select(self, timeout, list scheduled):
+        """Serve our sockets until the loop has something to do; return the ready descriptors of others.
+
+        Args:
+            timeout: seconds, None for ever.
+            scheduled: the loop's heap of timers, the earliest first.
+
+        Returns:
+            pairs of a descriptor and its events.
+        """
+        cdef double deadline = INFINITY
+        cdef PyObject *earliest = PyList_GET_ITEM(scheduled, 0) if PyList_GET_SIZE(scheduled) else NULL
+        cdef int count
+        if timeout is not None:
+            deadline = 0.0 if timeout <= 0 else self.kernel.clock() + <double>timeout
+        self._leaving = False
+        self._foreign.clear()  # not empty only where an interrupt left a turn
+        while True:
+            if PyList_GET_SIZE(self._pending):
+                self._run_pending()
+                if self._is_wanted(scheduled, earliest):
+                    deadline = 0.0
+            count = self.kernel.epoll_wait(self.fd, self._events, BATCH, self._milliseconds(deadline))
+            self.now = self.kernel.clock()
+            if count >= 0:
+                self._serve(count)
+            elif count == -EINTR:
+                PyErr_CheckSignals()
+            else:
+                raise OSError(-count, os.strerror(-count))
+            self._expire()
+            if self._foreign or self.now >= deadline or self._is_wanted(scheduled, earliest):
+                foreign, self._foreign = self._foreign, []
+                return foreign
+
+    cdef bint _is_wanted(self, list scheduled, PyObject *earliest) except -1:
+        """Whether the loop has got something to do: a callback, an earlier timer, the wish to stop."""
+        if self._leaving or PyObject_Size(<PyObject *>self._ready):
+            return True
+        return PyList_GET_SIZE(scheduled) and PyList_GET_ITEM(scheduled, 0) != earliest
+
+    def serve(self):
+        """One turn, for a foreign loop that found the epoll descriptor readable."""
+        cdef int count = self.kernel.epoll_wait(self.fd, self._events, BATCH, 0)
+        self.now = self.kernel.clock()
+        if count > 0:
+            self._serve(count)
+        elif count < 0 and count != -EINTR:
+            raise OSError(-count, os.strerror(-count))
+        self._expire()
+
+    def leave(self):
+        """Leave `select` after this batch."""
+        self._leaving = True
+
+    def belong(self, ready):
+        """Learn the queue of callbacks of the loop whose selector this serves."""
+        self._ready = ready
+
+    cdef int _milliseconds(self, double deadline) noexcept:
+        """Return how long to wait; what is less than a millisecond is one, for no timer may be early."""
+        cdef double wait
+        if PyList_GET_SIZE(self._pending):
+            return 0
+        if deadline == INFINITY:
+            return -1
+        if deadline == 0.0:
+            return 0
+        wait = ceil((deadline - self.kernel.clock()) * 1e3)
+        return 0 if wait <= 0 else <int>min(wait, <double>INT_MAX)
+
+    cdef int _serve(self, int count) except -1:
+        cdef int index
+        cdef uint32_t low, events
+        cdef uint64_t word
+        for index in range(count):
+            word = self._events[index].data.u64
+            events = self._events[index].events
+            low = <uint32_t>word
+            if low < LISTENER:
+                self._serve_own(<int>low, <uint32_t>(word >> 32), events)
+            elif low & FOREIGN:
+                self._foreign.append((<int>(low & ~FOREIGN), events))
+            else:
+                self._accept(low & ~LISTENER)
+        return 0
+
+    cdef int _serve_own(self, int fd, uint32_t generation, uint32_t events) except -1:
+        cdef Record *record = self.records.get(fd)
+        cdef EpollStream stream = None
+        if record == NULL or record.generation != generation:
+            return 0  # closed since, by something that was served before
+        try:
+            if record.stream != NULL:
+                stream = <EpollStream>record.stream
+                stream.ready(events, self.now)
+            else:
+                (<Listener>self.places[record.place]).stir(fd, record, self.now)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            self.report("receiver of a stream failed", error)
+            if stream is None and record.stream != NULL and record.generation == generation:
+                stream = <EpollStream>record.stream
+            if stream is not None:
+                stream.end(error)
+        return 0
+
+    cdef int _accept(self, uint32_t number) except -1:
+        cdef Listener listener = self._listeners.get(number)
+        if listener is None:
+            return 0
+        try:
+            listener.ready(self.now)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            self.report("accepting failed", error)
+        return 0
+
+    cdef int report(self, str message, object error) except -1:
+        """Tell the loop's exception handler."""
+        self.loop.call_exception_handler({"message": message, "exception": error})
+        return 0
+
+    # What is to be called soon
+
+    def soon(self, callback, *args):
+        """Call back on the next pass, never synchronously."""
+        self.later((callback, args) if args else callback)
+
+    cdef int later(self, object item) except -1:
+        """Have a callback, one with arguments, or a stream that ends, ready for the next pass."""
+        self._pending.append(item)
+        if self.embedded and not self._planned:
+            self._planned = True
+            self.loop.call_soon(self.run_pending)
+        return 0
+
+    def run_pending(self):
+        """Call what was to be called soon, for a foreign loop."""
+        self._planned = False
+        self.now = self.kernel.clock()
+        self._run_pending()
+
+    cdef int _run_pending(self) except -1:
+        cdef Py_ssize_t done = 0
+        cdef list batch = self._pending
+        self._pending = []
+        try:
+            for item in batch:
+                done += 1
+                try:
+                    if isinstance(item, EpollStream):
+                        (<EpollStream>item).finish()
+                    elif type(item) is tuple:
+                        (<tuple>item)[0](*(<tuple>item)[1])
+                    else:
+                        item()
+                except (KeyboardInterrupt, SystemExit):
+                    raise
+                except BaseException as error:
+                    self.report("callback failed", error)
+        finally:
+            if done < len(batch):
+                self._pending[:0] = batch[done:]
+                if self.embedded and not self._planned:
+                    self._planned = True
+                    self.loop.call_soon(self.run_pending)
+        return 0
+
+    # Deadlines of records
+
+    cdef int lay(self, int fd, double deadline) except -1:
+        """Let a socket rest until `deadline`."""
+        self.records.lay(fd, deadline)
+        if deadline < self._alarm:
+            self._arm()
+        return 0
+
+    cdef int _arm(self) except -1:
+        """Have the loop wake us when the next record is due."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._alarm = self.records.next_deadline()
+        if self._alarm != INFINITY:
+            self._timer = self.loop.call_later(max(0.0, self._alarm - self.kernel.clock()), self.alarmed)
+        return 0
+
+    def alarmed(self):
+        """End what has rested for too long."""
+        self.now = self.kernel.clock()
+        self._timer = None
+        self._alarm = INFINITY
+        self._expire()
+        if self._alarm == INFINITY:
+            self._arm()
+
+    cdef int _expire(self) except -1:
+        """End what has rested for too long."""
+        cdef int due[EXPIRING]
+        cdef Py_ssize_t index, count = EXPIRING
+        while count == EXPIRING:
+            count = self.records.expire(self.now, due, EXPIRING)
+            for index in range(count):
+                self._end_at_rest(due[index])
+        return 0
+
+    cdef int _end_at_rest(self, int fd) except -1:
+        cdef Listener place = self.places[self.records.get(fd).place]
+        self.release(fd)
+        self.later((place.owner.lost_at_rest, (1,)))
+        return 0
+
+    def resting(self, owner):
+        """Return the descriptors of the streams of `owner` that rest as records."""
+        cdef int fd
+        found = []
+        for place in self.places:
+            if place is not None and (<Listener>place).owner is owner:
+                fd = self.records.next_resting((<Listener>place).place, -1)
+                while fd >= 0:
+                    found.append(fd)
+                    fd = self.records.next_resting((<Listener>place).place, fd)
+        return found
+
+    def hasten(self, owner, double deadline):
+        """Bring later deadlines of the streams of `owner` forward that rest as records."""
+        for fd in self.resting(owner):
+            if self.records.get(fd).deadline > deadline:
+                self.lay(fd, deadline)
+
+    def dismiss(self, owner):
+        """Close the streams of `owner` that rest as records; it is told on the next pass."""
+        found = self.resting(owner)
+        for fd in found:
+            self.release(fd)
+        if found:
+            self.later((owner.lost_at_rest, (len(found),)))
+
+    # Inside a foreign loop
+
+    cdef int _attach(self) except -1:
+        self.loop.add_reader(self.fd, self.serve)
+        self._attached = True
+        return 0
+
+    cdef int _detach(self) except -1:
+        self._attached = False
+        if not self.loop.is_closed():
+            self.loop.remove_reader(self.fd)
+        return 0
+
+    def statistics(self):
+        """Return counts of what is held: see `Records.statistics`."""
+        return self.records.statistics()
