@@ -15,6 +15,7 @@ cdef class Driver(Outlet):
     cdef public object service
     cdef public dict exchanges
     cdef public bint stopping
+    cdef public bint ending
     cdef public bint is_server
     cdef Exchange _fresh
     cdef int _full

@@ -53,9 +53,20 @@ class Driver(Outlet):
     Attributes:
         exchanges: open ones by `stream_id`.
         stopping: answers say `connection: close`.
+        ending: after what runs the stream is closed, even where its answer had not said so.
     """
 
-    __slots__ = ("application", "service", "exchanges", "stopping", "is_server", "_fresh", "_full", "_scheduled")
+    __slots__ = (
+        "application",
+        "service",
+        "exchanges",
+        "stopping",
+        "ending",
+        "is_server",
+        "_fresh",
+        "_full",
+        "_scheduled",
+    )
 
     def __init__(
         self,
@@ -69,6 +80,7 @@ class Driver(Outlet):
         self.service = service
         self.exchanges: dict[int, Exchange] = {}
         self.stopping = False
+        self.ending = False
         self.is_server = connection.role is Role.SERVER
         self._fresh: Exchange | None = None  # its head has arrived, the application has not been told
         self._full = 0  # exchanges whose content waits beyond their window
@@ -78,6 +90,7 @@ class Driver(Outlet):
         """Begin anew on `stream`, with a connection that was reset."""
         self._begin_anew(stream)
         self.stopping = False
+        self.ending = False
         self._fresh = None
         self._full = 0
 
@@ -320,7 +333,7 @@ class Driver(Outlet):
         connection = self.connection
         ours = connection.our_state
         if ours is _DONE:
-            if connection.their_state is _DONE and not self.stopping:
+            if connection.their_state is _DONE and not self.ending:
                 connection.start_next_cycle()
                 self._drained = 0
                 self._drain_deadline = NEVER
@@ -334,7 +347,7 @@ class Driver(Outlet):
     def _drain(self, now: float) -> None:
         """The answer is out, the content is not all in: read and drop the rest, within bounds."""
         limits = self.connection.limits
-        if self.stopping or self._failed or not self.is_server:
+        if self.ending or self._failed or not self.is_server:
             self.last_answer(now)
         elif self.gives_content_up():
             self.linger(now)
@@ -373,7 +386,7 @@ class Driver(Outlet):
 
     def shutdown(self) -> None:
         """Finish what runs, answer it with `connection: close`, and close; at once where nothing runs."""
-        self.stopping = True
+        self.stopping = self.ending = True
         if self.talking and not self.exchanges and self.connection.is_resting:
             self.close(self.transport.now())
 
