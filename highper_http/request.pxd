@@ -3,9 +3,11 @@
 
 cdef class Request:
     cdef public object _limits
+    cdef public object _origin
     cdef public object _context
     cdef public object _exchange
     cdef public object _form
+    cdef public object _forwarding
     cdef public object _head
     cdef public object _route
     cdef public tuple _values

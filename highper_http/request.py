@@ -8,6 +8,7 @@ refuses to be read from.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote_to_bytes
@@ -29,11 +30,15 @@ if TYPE_CHECKING:
     from highper_core.events import Request as RequestHead
     from highper_transports.exchange import Exchange
 
+    from .forwarded import Forwarding, Origin
     from .routing import Route
 
 __all__ = ["Request"]
 
 Address: TypeAlias = "tuple[str, int] | str | None"
+
+_SCHEME = re.compile(rb"\A[^:/?]*://")
+_AUTHORITY_END = re.compile(rb"[/?]")
 
 
 class Request:
@@ -41,6 +46,7 @@ class Request:
 
     Args:
         limits: bounds of what it buffers, unless its route has its own.
+        forwarding: proxies that are believed about where it comes from; None for nobody.
     """
 
     __slots__ = (
@@ -49,9 +55,11 @@ class Request:
         "_cookies",
         "_exchange",
         "_form",
+        "_forwarding",
         "_head",
         "_headers",
         "_limits",
+        "_origin",
         "_path",
         "_query",
         "_raw_path",
@@ -62,8 +70,10 @@ class Request:
         "_values",
     )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, forwarding: Forwarding | None = None) -> None:
         self._limits = limits
+        self._forwarding = forwarding
+        self._origin: Origin | None = None
         self._context: RequestContext | None = None
         self._exchange: Exchange | None = None
         self._form: FormData | None = None
@@ -89,7 +99,8 @@ class Request:
         self._values = values
 
     def _reset(self) -> None:
-        """Forget everything but the limits; for a pool."""
+        """Forget everything but the settings; for a pool."""
+        self._origin = None
         self._context = None
         self._exchange = None
         self._form = None
@@ -240,8 +251,13 @@ class Request:
 
     @property
     def client(self) -> Address:
-        """Address of the peer: (host, port), a path, or None."""
-        return self._open().stream.peer  # type: ignore[no-any-return]
+        """Address of the client: (host, port), a path, or None where it is not known.
+
+        The stream's peer, unless trusted proxies stand between; a port that they do not tell is 0.
+        """
+        if self._forwarding is None:
+            return self._open().stream.peer  # type: ignore[no-any-return]
+        return self._come_from().client
 
     @property
     def server(self) -> Address:
@@ -250,8 +266,30 @@ class Request:
 
     @property
     def scheme(self) -> str:
-        """'http' or 'https'."""
-        return self._open().stream.scheme
+        """'http' or 'https': what the client speaks, as far as trusted proxies tell."""
+        if self._forwarding is None:
+            return self._open().stream.scheme
+        return self._come_from().scheme
+
+    @property
+    def host(self) -> str:
+        """Host the client asked for, and the port if it named one; empty where HTTP/1.0 leaves it out.
+
+        Of the request-target, else of the Host field (RFC 9110 section 7.2), unless trusted proxies tell another.
+        """
+        target = self.target
+        if target.startswith(b"/") or target == b"*":
+            own = self.header("host") or ""
+        else:  # absolute-form, or authority-form
+            own = _AUTHORITY_END.split(_SCHEME.sub(b"", target, 1), 1)[0].decode()
+        return own if self._forwarding is None else self._come_from().authority(own)
+
+    def _come_from(self) -> Origin:
+        if self._origin is None:
+            assert self._forwarding is not None
+            assert self._head is not None
+            self._origin = self._forwarding.origin(self._open().stream, self._head.headers)
+        return self._origin
 
     @property
     def context(self) -> RequestContext:

@@ -221,4 +221,4 @@ def test_a_request_that_is_over() -> None:
 def test_reset_clears_every_slot() -> None:
     """A pooled request is as newly made, whatever it was (by reflection: a new slot cannot be forgotten)."""
     limits = Limits()
-    assert unset(Request(limits), Request(limits), set(Request.__slots__) - {"_limits"}) == []
+    assert unset(Request(limits), Request(limits), set(Request.__slots__) - {"_limits", "_forwarding"}) == []
