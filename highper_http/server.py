@@ -297,7 +297,7 @@ class Server:
             return
         self._dispatcher.stopping = True
         self._dispatcher.cancel_sheltered()
-        for stream in list(self._service.streams):
+        for stream in list(self._service.awake):
             driver = stream.receiver
             for exchange in list(driver.exchanges.values()) if isinstance(driver, Driver) else ():
                 if exchange.task is not None:

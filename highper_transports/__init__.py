@@ -15,7 +15,7 @@ from .errors import (
     TransportUnavailable,
 )
 from .exchange import Exchange
-from .interfaces import IApplication, IListener, IReceiver, IStream, IStreamOwner, ITransport, IWaiter
+from .interfaces import IApplication, IListener, IReceiver, IRest, IStream, IStreamOwner, ITransport, IWaiter
 from .registry import available, transport
 from .service import Service
 from .sockets import Binding, parse_binding
@@ -32,6 +32,7 @@ __all__ = [
     "IApplication",
     "IListener",
     "IReceiver",
+    "IRest",
     "IStream",
     "IStreamOwner",
     "ITransport",

@@ -1,9 +1,9 @@
 """What providers, streams and the layers above promise each other.
 
 A *transport* is a provider: asyncio, uvloop, memory. A *stream* is one peer's byte stream. A *receiver* is whoever a
-stream hands its bytes to: the driver, or what took the stream over. A stream at rest has no receiver; when something
-happens to it, its *owner* is asked for one. An *application* is whom the driver hands exchanges to. All calls happen
-on the thread of the transport's loop unless a method says otherwise.
+stream hands its bytes to: the driver, or what took the stream over. A stream at *rest* has no receiver, and need not
+be an object any more; when bytes come, its *owner* is asked for one. An *application* is whom the driver hands
+exchanges to. All calls happen on the thread of the transport's loop unless a method says otherwise.
 
     bytes -> stream -> driver (a receiver) -> connection -> event -> exchange -> application
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .stream import Receiver, Stream
     from .timers import TimerWheel
 
-__all__ = ["IApplication", "IListener", "IReceiver", "IStream", "IStreamOwner", "ITransport", "IWaiter"]
+__all__ = ["IApplication", "IListener", "IReceiver", "IRest", "IStream", "IStreamOwner", "ITransport", "IWaiter"]
 
 
 class ITransport(Interface):
@@ -34,6 +34,7 @@ class ITransport(Interface):
 
     name: str = Attribute("Name in the registry.")
     timers: TimerWheel = Attribute("The one `TimerWheel` of this transport.")
+    rest: Any = Attribute("The `IRest` of this transport: its streams at rest.")
 
     def unavailable() -> str | None:
         """Return why this provider cannot run here, or None. Called on the class."""
@@ -61,7 +62,10 @@ class ITransport(Interface):
         """Call back when the process gets signal `number`; None to stop watching. Nothing is watched by default."""
 
     async def listen(binding: Binding, opened: Callable[[Stream], object]) -> IListener:
-        """Accept streams on a `sockets.Binding`; call `opened(stream)` for each, which sets `owner` or `receiver`."""
+        """Accept streams on a `sockets.Binding`; call `opened(stream)` for each.
+
+        That sets its `receiver`, or its `owner` and lets it `rest`.
+        """
 
     async def connect(address: Any, opened: Callable[[Stream], object], *, tls: Any = None) -> Stream:
         """Open a stream to `address`; call `opened(stream)` before any byte is delivered.
@@ -96,6 +100,19 @@ class IWaiter(Interface):
         """Wait. Cancellation of the waiting task leaves the waiter spent."""
 
 
+class IRest(Interface):
+    """The streams at rest of one transport, which need not be objects."""
+
+    def hasten(owner: IStreamOwner, deadline: float) -> None:
+        """Let no stream of `owner` that is at rest now rest longer than until `deadline`."""
+
+    def close(owner: IStreamOwner) -> None:
+        """Close every stream at rest of `owner`, which is told by `lost_at_rest`, never synchronously."""
+
+    def abort(owner: IStreamOwner) -> None:
+        """End now what is left of them, as where a close waits for the peer."""
+
+
 class IStream(Interface):
     """One peer's bytes. Never raises on a dead peer: the receiver is told by `lost`.
 
@@ -103,7 +120,7 @@ class IStream(Interface):
     """
 
     receiver: Any = Attribute("The `IReceiver` that gets this stream's bytes; replaced on takeover; None at rest.")
-    owner: Any = Attribute("The `IStreamOwner` that is asked for a receiver, and told of the end; or None.")
+    owner: Any = Attribute("The `IStreamOwner` of a stream that rests now and then, told of the end; or None.")
     transport: Any = Attribute("The `ITransport` it belongs to.")
     peer: Any = Attribute("Remote address, or None.")
     local: Any = Attribute("Local address, or None.")
@@ -133,7 +150,15 @@ class IStream(Interface):
         """
 
     def limit_writes(high: int, low: int) -> None:
-        """Set the water marks of the write buffer."""
+        """Set the water marks of the write buffer. They outlast a rest."""
+
+    def rest(deadline: float) -> None:
+        """Let the stream go: it has an `owner`, nothing unwritten, and loses its receiver.
+
+        This object is not used any more; what `owner.wake` gets may be another one for the same peer. Bytes wake the
+        owner, never synchronously, also those that came before. The end of input, an error or `deadline` end the
+        stream without waking it, and `owner.lost_at_rest` tells.
+        """
 
     def close() -> None:
         """Close after what is queued was written. `lost(None)` follows, never synchronously, and nothing before it."""
@@ -174,13 +199,16 @@ class IReceiver(Interface):
 
 
 class IStreamOwner(Interface):
-    """Who keeps account of a stream while it has no receiver, and of its end."""
+    """Who keeps account of streams that rest, and of their ends: `lost` or `lost_at_rest` tells of each, once."""
 
     def wake(stream: Stream) -> Receiver:
-        """Give the stream a receiver, and return it: something is about to be delivered."""
+        """Give a stream that was at rest a receiver, and return it: bytes are about to be delivered."""
 
     def lost(stream: Stream) -> None:
-        """The stream is gone, and its receiver, if any, was told."""
+        """A stream that was awake is gone, and its receiver, if any, was told."""
+
+    def lost_at_rest(count: int) -> None:
+        """`count` streams that were at rest are gone."""
 
 
 class IApplication(Interface):

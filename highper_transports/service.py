@@ -1,8 +1,8 @@
 """A server's streams: who wakes them, who counts them, who ends them.
 
 An accepted stream begins at rest, with the first-byte deadline and no connection object. Bytes wake it: a driver with
-its connection is taken from a bounded pool, and goes back there after a quiet second. What survives meanwhile is the
-stream's own record.
+its connection is taken from a bounded pool, and goes back there after a quiet second. Streams at rest are counted
+here and kept by their transport, so that each costs what the transport needs to keep of it and nothing more.
 """
 
 from __future__ import annotations
@@ -54,9 +54,11 @@ class Service:
 
     Attributes:
         accepted: streams so far.
-        resting: open ones without a connection object.
-        streams: open ones.
+        open: those that are not gone.
+        awake: open ones that are not at rest.
         listeners: those that hand streams in; whoever opens one adds it.
+        stopping: nobody is accepted, and every answer is its stream's last.
+        ending: streams are closed as soon as nothing runs on them.
     """
 
     def __init__(
@@ -73,9 +75,10 @@ class Service:
         self.application = application
         self.limits = limits
         self.accepted = 0
-        self.resting = 0
+        self.open = 0
         self.stopping = False
-        self.streams: dict[Stream, None] = {}
+        self.ending = False
+        self.awake: dict[Stream, None] = {}
         self.listeners: list[IListener] = []
         self._connection = connection
         self._prepared = prepared
@@ -83,48 +86,51 @@ class Service:
         self._crowded = False
         self._pool: list[Driver] = []
         self._emptied: IWaiter | None = None
+        self._quiet = 0.0
 
     @property
-    def open(self) -> int:
-        """Streams open now."""
-        return len(self.streams)
+    def resting(self) -> int:
+        """Open streams without a connection object."""
+        return self.open - len(self.awake)
 
     def opened(self, stream: Stream) -> None:
         """Serve a stream that was just accepted."""
         self.accepted += 1
-        self.streams[stream] = None
-        stream.owner = self
-        stream.limit_writes(self.limits.write_high_water, self.limits.write_low_water)
-        self._lay(stream, self.transport.now() + self.limits.first_byte_timeout)
-        if self.stopping:
-            stream.close()
-        if len(self.streams) >= self._capacity and not self._crowded:
+        self.open += 1
+        if self.open >= self._capacity and not self._crowded:
             self._crowded = True
             for listener in self.listeners:
                 listener.pause()
-
-    def _lay(self, stream: Stream, deadline: float) -> None:
-        self.resting += 1
-        stream.resting = True
-        stream.receiver = None
-        self.transport.timers.arm(stream, deadline)
+        stream.owner = self
+        stream.limit_writes(self.limits.write_high_water, self.limits.write_low_water)
+        if self.ending:
+            self.awake[stream] = None
+            stream.close()
+        else:
+            stream.rest(self._latest(self.transport.now() + self.limits.first_byte_timeout))
 
     def wake(self, stream: Stream) -> Receiver:
         """Give a resting stream a driver."""
-        self.resting -= 1
-        stream.resting = False
+        self.awake[stream] = None
         if self._pool:
             driver = self._pool.pop()
             driver.attach(stream)
         else:
             driver = Driver(stream, self._connection(), self.application, self)
         driver.stopping = self.stopping
+        driver.ending = self.ending
         return driver
 
     def rest(self, driver: Driver) -> None:
         """Take the driver from a stream that has nothing to do."""
-        self._lay(driver.stream, driver.connection.next_deadline())
+        stream, deadline = driver.stream, driver.connection.next_deadline()
+        del self.awake[stream]
         self.retire(driver)
+        stream.rest(self._latest(deadline))
+
+    def _latest(self, deadline: float) -> float:
+        """Return until when a stream may rest."""
+        return min(deadline, self.transport.now() + self._quiet) if self.stopping else deadline
 
     def retire(self, driver: Driver) -> None:
         """Keep a driver for another stream, if there is room."""
@@ -136,42 +142,71 @@ class Service:
 
     def lost(self, stream: Stream) -> None:
         """A stream is gone."""
-        del self.streams[stream]
-        if stream.resting:
-            stream.resting = False
-            self.resting -= 1
-        if self._crowded and len(self.streams) <= self._capacity * 15 // 16 and not self.stopping:
+        del self.awake[stream]
+        self._subtract(1)
+
+    def lost_at_rest(self, count: int) -> None:
+        """`count` streams at rest are gone."""
+        self._subtract(count)
+
+    def _subtract(self, count: int) -> None:
+        self.open -= count
+        if self._crowded and self.open <= self._capacity * 15 // 16 and not self.stopping:
             self._crowded = False
             for listener in self.listeners:
                 listener.resume()
-        if not self.streams and self._emptied is not None:
+        if not self.open and self._emptied is not None:
             self._emptied.wake()
+
+    def withdraw(self, quiet: float) -> None:
+        """Accept nobody, and let every stream end without costing its peer a request.
+
+        The next answer on each says `connection: close`, so that nothing is asked behind it. A peer that asks nothing
+        for `quiet` seconds is taken for idle, and its stream is closed. `emptied` tells the end.
+        """
+        self.stopping = True
+        self._quiet = quiet
+        self._close_listeners()
+        self.transport.rest.hasten(self, self.transport.now() + quiet)
+        for stream in self.awake:
+            if isinstance(stream.receiver, Driver):
+                stream.receiver.stopping = True
+
+    def shut(self) -> None:
+        """Accept nobody, close what rests, and every other stream when its running request has been answered."""
+        self.stopping = self.ending = True
+        self._close_listeners()
+        self.transport.rest.close(self)
+        for stream in list(self.awake):
+            receiver = stream.receiver
+            if receiver is None:
+                stream.close()
+            elif isinstance(receiver, Driver):
+                receiver.shutdown()
 
     async def stop(self, timeout: float) -> None:
         """Accept nobody, and end every stream.
 
         Resting ones now, the others when they have answered, what is left after `timeout`.
         """
-        self.stopping = True
-        for listener in self.listeners:
-            listener.close()
-        for stream in list(self.streams):
-            receiver = stream.receiver
-            if receiver is None:
-                stream.close()
-            elif isinstance(receiver, Driver):
-                receiver.shutdown()
-        await self._wait(timeout)
-        for stream in list(self.streams):
+        self.shut()
+        await self.emptied(timeout)
+        self.transport.rest.abort(self)
+        for stream in list(self.awake):
             receiver = stream.receiver
             if isinstance(receiver, Driver):
                 receiver.abort()
             else:
                 stream.abort()
-        await self._wait(1.0)
+        await self.emptied(1.0)
 
-    async def _wait(self, timeout: float) -> None:
-        if not self.streams:
+    def _close_listeners(self) -> None:
+        for listener in self.listeners:
+            listener.close()
+
+    async def emptied(self, timeout: float) -> None:
+        """Wait until no stream is open, at most `timeout` seconds."""
+        if not self.open:
             return
         self._emptied = self.transport.waiter()
         deadline = _Deadline(self._emptied)

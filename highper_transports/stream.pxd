@@ -29,6 +29,7 @@ cdef class Stream(Timed):
     cpdef object deliver_end(self)
     cpdef object deliver_pressure(self, bint paused)
     cpdef object deliver_loss(self, object error)
+    cpdef object rest(self, double deadline)
     cpdef object write(self, object data)
     cpdef object write_eof(self)
     cpdef object close(self)
@@ -36,3 +37,4 @@ cdef class Stream(Timed):
     cpdef object pause_reading(self)
     cpdef object resume_reading(self)
     cpdef Receiver _wake(self)
+    cdef object _rise(self)

@@ -1,8 +1,9 @@
 # cython: annotation_typing=False
-"""What every provider's stream is made of: the record that survives while a connection rests.
+"""What every provider's stream is made of.
 
-Bytes, end of input and write pressure go to the receiver. A stream at rest has none: its owner is then asked for one,
-which costs a connection object only while there is something to do with it.
+Bytes, end of input and write pressure go to the receiver. A stream at rest has none: its owner is asked for one when
+bytes come, so that a connection object is there only while there is something to do with it. As written here the
+stream itself is what survives a rest; a provider that keeps less than the object replaces `rest`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from zope.interface import classImplements
 
 from .interfaces import IReceiver, IStream
-from .timers import Timed
+from .timers import NEVER, Timed
 
 if TYPE_CHECKING:
     from .intake import Intake
@@ -106,7 +107,11 @@ class Stream(Timed):
             if receiver is not None:
                 receiver.lost(error)
         finally:
-            if owner is not None:
+            if self.resting:
+                self._rise()
+                if owner is not None:
+                    owner.lost_at_rest(1)
+            elif owner is not None:
                 owner.lost(self)
 
     def expired(self, now: float) -> None:
@@ -115,6 +120,14 @@ class Stream(Timed):
             self.close()
         else:
             self.receiver.expired(now)
+
+    def rest(self, deadline: float) -> None:
+        """Have no receiver until bytes come, and end at `deadline`."""
+        self.receiver = None
+        self.resting = True
+        transport = self.transport
+        transport.rest.add(self)
+        transport.timers.arm(self, deadline)
 
     @property
     def unwritten(self) -> int:
@@ -159,7 +172,15 @@ class Stream(Timed):
 
     def _wake(self) -> Receiver:
         assert self.owner is not None, "a stream has an owner or a receiver"
+        if self.resting:
+            self._rise()
         return self.owner.wake(self)
+
+    def _rise(self) -> None:
+        self.resting = False
+        transport = self.transport
+        transport.rest.discard(self)
+        transport.timers.arm(self, NEVER)
 
 
 classImplements(Receiver, IReceiver)

@@ -86,12 +86,12 @@ class World:
 
     def _check_pools(self, server: Server) -> None:
         service: Any = server._service
-        if service.streams:
-            self._violated("streams are left", len(service.streams))
+        if service.open:
+            self._violated("streams are left", service.open)
         pool: list[Driver] = service._pool
         if len(set(map(id, pool))) != len(pool):
             self._violated("a driver is in its pool twice")
-        if len(pool) != min(self.made, service._prepared) and not service.streams:
+        if len(pool) != min(self.made, service._prepared) and not service.open:
             self._violated("the pool of drivers is out of balance", f"{len(pool)} of {self.made}")
         for driver in pool:
             connection = driver.connection

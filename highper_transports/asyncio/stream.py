@@ -226,8 +226,9 @@ class WireStream(Stream):
         if self._wire is _GONE:
             return
         wire: Any = self._wire.get_extra_info("socket")
-        with suppress(OSError):  # a socket that knows no reset
-            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        if wire is not None:  # TLS that was aborted has none
+            with suppress(OSError):  # a socket that knows no reset
+                wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._wire.abort()
 
     def pause_reading(self) -> None:

@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from ..errors import ConnectFailed
 from ..interfaces import IListener, ITransport, IWaiter
+from ..rest import Rest
 from ..sockets import Binding, address_of
 from ..stream import Stream
 from ..timers import TimerWheel
@@ -104,7 +105,7 @@ class AsyncioListener:
     def _end_servers(self) -> None:
         servers, self._servers = self._servers, []
         for server in servers:
-            server.close()
+            _let_go(server)
 
     def resume(self) -> None:
         """Accept again. Idempotent."""
@@ -134,6 +135,20 @@ class AsyncioListener:
                     os.unlink(path)
 
 
+def _let_go(server: asyncio.Server) -> None:
+    """Stop accepting; who was accepted in this pass of the loop still becomes a stream.
+
+    asyncio makes streams of them in its next pass, and drops them where the server is closed by then.
+    """
+    loop = server.get_loop()
+    if isinstance(loop, asyncio.SelectorEventLoop):
+        for listener in server.sockets:
+            loop.remove_reader(listener)
+        loop.call_soon(server.close)
+    else:
+        server.close()
+
+
 @implementer(ITransport)
 class AsyncioTransport:
     """The provider over any running asyncio loop; made inside it.
@@ -146,6 +161,7 @@ class AsyncioTransport:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.timers = TimerWheel(self.loop.time, self.loop.call_at)
+        self.rest = Rest()
         # the loop's own clock costs a Python call per read; beneath a loop that does not replace it is this one
         standard = getattr(type(self.loop), "time", None) is asyncio.BaseEventLoop.time
         self.now: Callable[[], float] = time.monotonic if standard else self.loop.time

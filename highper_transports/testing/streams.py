@@ -5,12 +5,9 @@ from __future__ import annotations
 import tempfile
 
 import anyio
-from zope.interface import implementer
 
 from ..errors import StreamBroken
 from ..intake import Intake
-from ..interfaces import IStreamOwner
-from ..stream import Receiver, Stream
 from .stage import PROMISES, Recorder, Stage, ensure, promise
 
 __all__ = ["PROMISES"]
@@ -118,48 +115,6 @@ async def reading_can_be_paused_inside_received(stage: Stage) -> None:
     ensure(far.data == b"1", "bytes were delivered to a paused reader")
     far.stream.resume_reading()
     await stage.until(lambda: far.data == b"12", "bytes arrive after the pause")
-
-
-@implementer(IStreamOwner)
-class _Owner:
-    """Gives a stream at rest a receiver when it is asked."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.made: list[Recorder] = []
-
-    def wake(self, stream: Stream) -> Receiver:
-        self.calls.append("wake")
-        self.made.append(Recorder(stream))
-        return self.made[-1]
-
-    def lost(self, stream: Stream) -> None:
-        self.calls.append("lost")
-
-
-@promise
-async def a_stream_at_rest_wakes_its_owner(stage: Stage) -> None:
-    """Bytes for a stream without receiver ask its owner for one, once; the owner is told of the end, after it."""
-    owner = _Owner()
-    accepted: list[Stream] = []
-
-    def opened(stream: Stream) -> None:
-        accepted.append(stream)
-        stage.streams.append(stream)
-        stream.owner = owner
-
-    listener = await stage.listen(opened)
-    near: list[Recorder] = []
-    stream = await stage.connect(listener.address, lambda stream: near.append(Recorder(stream)))
-    await anyio.sleep(0.02)
-    ensure(owner.calls == [], "a stream with nothing to tell woke its owner")
-    stream.write(b"a")
-    await stage.until(lambda: bool(owner.made) and owner.made[0].data == b"a", "the owner's receiver gets the bytes")
-    owner.made[0].answer = lambda recorder: owner.calls.append("receiver lost")
-    accepted[0].close()
-    await stage.until(lambda: "lost" in near[0].calls or "ended" in near[0].calls, "the end is seen")
-    await stage.until(lambda: len(owner.calls) == 3, "the owner is told of the end")
-    ensure(owner.calls == ["wake", "receiver lost", "lost"], f"the calls were {owner.calls}")
 
 
 @promise

@@ -59,7 +59,7 @@ def play(app: App, engine: str, player: Play) -> None:
             peer.close()
             await asyncio.sleep(1)
             assert server._service is not None
-            assert not server._service.streams, "a stream outlived its peer"
+            assert not server._service.open, "a stream outlived its peer"
 
     MemoryTransport.run(main)
 

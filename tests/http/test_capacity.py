@@ -59,7 +59,7 @@ def test_beyond_the_capacity_peers_wait_and_are_then_served(provider: str, place
                     await late[0].readuntil(b"plain")
                     late[1].close()
                     assert server._service is not None
-                    while server._service.streams:
+                    while server._service.open:
                         await asyncio.sleep(0.005)
 
     find_transport(provider).run(main)

@@ -98,7 +98,7 @@ def test_a_slow_client_is_ended_in_time(kind: str, engine_name: str) -> None:
             assert limit - 1 <= borne <= limit + 1
             await asyncio.sleep(1)  # the end of a stream travels, too
             assert server._service is not None
-            assert not server._service.streams
+            assert not server._service.open
             peer = await inner.dial(server.addresses[0])  # the next client is served
             peer.send(GET)
             assert (await peer.receive()).endswith(b"plain")
@@ -121,9 +121,9 @@ def test_a_client_that_leaves_the_last_bytes_is_ended() -> None:
             peer = await inner.dial(server.addresses[0])
             peer.send(GET)
             assert server._service is not None
-            while not server._service.streams:
+            while not server._service.awake:
                 await asyncio.sleep(0)
-            (stream,) = server._service.streams
+            (stream,) = server._service.awake
             while not stream.unwritten:
                 await asyncio.sleep(0)
             while stream.unwritten > LIMITS.write_low_water:
@@ -132,7 +132,7 @@ def test_a_client_that_leaves_the_last_bytes_is_ended() -> None:
             await asyncio.sleep(LIMITS.write_timeout - 1)
             assert stream.unwritten
             await asyncio.sleep(2)
-            assert not server._service.streams
+            assert not server._service.open
 
     MemoryTransport.run(main)
 
@@ -180,7 +180,7 @@ def test_others_are_served_beside_a_crowd() -> None:
                 peer.close()
             await asyncio.gather(*crowd)
             assert server._service is not None
-            assert not server._service.streams
+            assert not server._service.open
 
     MemoryTransport.run(main)
 

@@ -118,10 +118,10 @@ async def settled(server: Server, expected: int) -> None:
     for turn in range(400):
         if turn % 20 == 10:
             gc.collect()
-        if not server._service.streams and descriptors() <= expected and len(asyncio.all_tasks()) == 1:
+        if not server._service.open and descriptors() <= expected and len(asyncio.all_tasks()) == 1:
             return
         await asyncio.sleep(0.005)
-    raise AssertionError(f"left: {server._service.streams} {descriptors() - expected} {asyncio.all_tasks()}")
+    raise AssertionError(f"left: {server._service.open} {descriptors() - expected} {asyncio.all_tasks()}")
 
 
 def contexts(secured: bool, plan: FaultPlan) -> tuple[FaultyContext | None, ssl.SSLContext | None]:

@@ -24,6 +24,7 @@ from highper_core.limits import Limits
 from highper_core.state import ILLEGAL, Input, Role, State, next_state, settle
 from highper_transports.exchange import Exchange
 from highper_transports.intake import Intake
+from highper_transports.rest import Rest
 from highper_transports.stream import Stream
 from highper_transports.timers import TimerWheel
 
@@ -104,6 +105,7 @@ class HandTransport:
         self.ready: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self.handles: list[Handle] = []
         self.timers = TimerWheel(self.now, self.call_at)
+        self.rest = Rest()
 
     def now(self) -> float:
         return self.clock

@@ -1,0 +1,58 @@
+"""Streams at rest, where a stream at rest is still an object.
+
+A provider that keeps less of a stream at rest than the object brings an `IRest` of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zope.interface import implementer
+
+from .interfaces import IRest
+
+if TYPE_CHECKING:
+    from .interfaces import IStreamOwner
+    from .stream import Stream
+
+__all__ = ["Rest"]
+
+
+@implementer(IRest)
+class Rest:
+    """The streams at rest of one transport, in the order in which they were laid."""
+
+    __slots__ = ("_streams",)
+
+    def __init__(self) -> None:
+        self._streams: dict[Stream, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def add(self, stream: Stream) -> None:
+        """Keep a stream that is at rest now."""
+        self._streams[stream] = None
+
+    def discard(self, stream: Stream) -> None:
+        """Forget a stream that woke or is gone."""
+        self._streams.pop(stream, None)
+
+    def hasten(self, owner: IStreamOwner, deadline: float) -> None:
+        """Bring later deadlines of the streams of `owner` forward."""
+        for stream in self._of(owner):
+            if deadline < stream.deadline:
+                stream.transport.timers.arm(stream, deadline)
+
+    def close(self, owner: IStreamOwner) -> None:
+        """Close the streams of `owner`."""
+        for stream in self._of(owner):
+            stream.close()
+
+    def abort(self, owner: IStreamOwner) -> None:
+        """End the streams of `owner` now."""
+        for stream in self._of(owner):
+            stream.abort()
+
+    def _of(self, owner: IStreamOwner) -> list[Stream]:
+        return [stream for stream in self._streams if stream.owner is owner]
