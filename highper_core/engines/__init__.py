@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import EngineUnavailable
 from ..limits import Limits
 
 if TYPE_CHECKING:
     from ..connection import Connection
+    from ..permessage_deflate import Deflate
     from ..state import Role
+    from ..websocket import MaskSource, WebSocket
 
-__all__ = ["AUTO", "ENGINES", "Engine", "HttpConnection", "available", "engine"]
+__all__ = ["AUTO", "ENGINES", "Engine", "HttpConnection", "WebSocketConnection", "available", "engine"]
 
 AUTO: Final = "auto"
 VARIABLE: Final = "HIGHPER_ENGINE"
@@ -28,6 +30,12 @@ ENGINES: Final = {
     "portable": ("highper_core.engines.portable.http", "PortableHttpConnection"),
 }
 """Module and class of each engine's HTTP connection, in the order of preference."""
+
+WEBSOCKETS: Final = {
+    "fast": ("highper_core.engines.fast._websocket", "FastWebSocket"),
+    "portable": ("highper_core.engines.portable.websocket", "PortableWebSocket"),
+}
+"""The same of its WebSockets, which are imported when the first one is made."""
 
 _DEFAULT_LIMITS: Final = Limits()
 _loaded: dict[str, Engine] = {}
@@ -41,15 +49,33 @@ class Engine:
         http_connection: class of its HTTP connections.
     """
 
-    __slots__ = ("name", "http_connection")
+    __slots__ = ("name", "http_connection", "_websocket")
 
     def __init__(self, name: str, http_connection: type[Connection]) -> None:
         self.name = name
         self.http_connection = http_connection
+        self._websocket: type[WebSocket] | None = None
 
     def http(self, role: Role, limits: Limits) -> Connection:
         """Return a fresh HTTP connection."""
         return self.http_connection(role, limits)
+
+    def websocket(
+        self,
+        role: Role,
+        limits: Limits,
+        deflate: Deflate | None = None,
+        mask_source: MaskSource | None = None,
+        gather: bool = True,
+    ) -> WebSocket:
+        """Return a fresh WebSocket, whose opening handshake is done.
+
+        Raises:
+            EngineUnavailable: it cannot be loaded.
+        """
+        if self._websocket is None:
+            self._websocket = _imported(self.name, *WEBSOCKETS[self.name])
+        return self._websocket(role, limits, deflate, mask_source, gather)
 
     def __repr__(self) -> str:
         return f"<Engine {self.name}>"
@@ -101,6 +127,33 @@ def HttpConnection(role: Role, engine: str = AUTO, limits: Limits | None = None)
     return _choose(engine).http(role, _DEFAULT_LIMITS if limits is None else limits)
 
 
+def WebSocketConnection(
+    role: Role,
+    engine: str = AUTO,
+    limits: Limits | None = None,
+    *,
+    deflate: Deflate | None = None,
+    mask_source: MaskSource | None = None,
+    gather: bool = True,
+) -> WebSocket:
+    """Return a fresh WebSocket, whose opening handshake is done.
+
+    Args:
+        role: our side.
+        engine: "fast", "portable" or "auto".
+        limits: bounds it obeys; None for the defaults.
+        deflate: the compression that was agreed on, None for none.
+        mask_source: where a CLIENT's masking keys come from, as `os.urandom`; a SERVER has none.
+        gather: show messages whole; else what there is of them, as it comes.
+
+    Raises:
+        EngineUnavailable: there is no such engine, or it cannot be loaded.
+        ValueError: a CLIENT without a mask source, or a SERVER with one.
+    """
+    bounds = _DEFAULT_LIMITS if limits is None else limits
+    return _choose(engine).websocket(role, bounds, deflate, mask_source, gather)
+
+
 _choose = engine
 
 
@@ -109,12 +162,15 @@ def _load(name: str) -> Engine:
     if found is None:
         if name not in ENGINES:
             raise EngineUnavailable(f"no engine is called {name!r}; there are {', '.join(ENGINES)}")
-        module, attribute = ENGINES[name]
-        try:
-            connection = getattr(import_module(module), attribute)
-        except ImportError as error:
-            absent = isinstance(error, ModuleNotFoundError) and error.name == module
-            why = "it was not built, which takes a C compiler when Highper is installed" if absent else str(error)
-            raise EngineUnavailable(f"the {name} engine cannot be loaded: {why}") from error
-        found = _loaded[name] = Engine(name, connection)
+        found = _loaded[name] = Engine(name, _imported(name, *ENGINES[name]))
     return found
+
+
+def _imported(name: str, module: str, attribute: str) -> Any:
+    """Return a class of the engine called `name`."""
+    try:
+        return getattr(import_module(module), attribute)
+    except ImportError as error:
+        absent = isinstance(error, ModuleNotFoundError) and error.name == module
+        why = "it was not built, which takes a C compiler when Highper is installed" if absent else str(error)
+        raise EngineUnavailable(f"the {name} engine cannot be loaded: {why}") from error
