@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["cores", "tree_cpu_seconds"]
+__all__ = ["cores", "tree", "tree_cpu_seconds"]
 
 
 def tree_cpu_seconds(pid: int) -> float:
@@ -16,17 +17,18 @@ def tree_cpu_seconds(pid: int) -> float:
 
     Source: clock_getcpuclockid(3).
     """
-    return time.clock_gettime((~pid << 3) | 2) + sum(tree_cpu_seconds(child) for child in _children(pid))
+    return sum(time.clock_gettime((~process << 3) | 2) for process in tree(pid))
+
+
+def tree(pid: int) -> Iterator[int]:
+    """Yield `pid` and its living descendants."""
+    yield pid
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield from tree(int(child))
 
 
 def cores() -> tuple[int, int]:
     """Return the core for the server and the one for the load generator, the same when there is only one."""
     usable = sorted(os.sched_getaffinity(0))
     return usable[0], usable[-1]
-
-
-def _children(pid: int) -> list[int]:
-    children: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        children.extend(int(child) for child in (task / "children").read_text().split())
-    return children

@@ -8,13 +8,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache as remembered
 from pathlib import Path
 
-__all__ = ["PEERS", "peer_python", "versions"]
+__all__ = ["PEERS", "Uninstallable", "peer_python", "versions"]
 
 PEERS: dict[str, list[str]] = {
-    "uvicorn": ["uvicorn", "httptools", "uvloop"],
-    "granian": ["granian[uvloop]"],
+    "uvicorn": ["uvicorn", "httptools", "uvloop", "orjson"],
+    "granian": ["granian[uvloop]", "orjson"],
+    "socketify": ["socketify", "orjson"],
+    "fastpysgi": ["fastpysgi", "orjson"],
+    "blacksheep": ["blacksheep", "uvicorn", "httptools", "uvloop", "granian[uvloop]", "orjson"],
+    "starlette": ["starlette", "uvicorn", "httptools", "uvloop", "orjson"],
+    "aiohttp": ["aiohttp[speedups]", "uvloop", "orjson"],
+    "sanic": ["sanic", "uvloop", "orjson"],
+    "robyn": ["robyn", "orjson"],
+    "falcon": ["falcon", "uvicorn", "httptools", "uvloop", "orjson"],
 }
 
 _LIST_VERSIONS = """
@@ -23,6 +32,11 @@ print(json.dumps({name: importlib.metadata.version(name) for name in sys.argv[1:
 """
 
 
+class Uninstallable(Exception):
+    """A peer does not install here; the message says why."""
+
+
+@remembered
 def peer_python(name: str, python: str, cache: Path, refresh: bool = False) -> str:
     """Return the interpreter of the environment of peer `name`, installing the newest releases when it is new.
 
@@ -31,19 +45,29 @@ def peer_python(name: str, python: str, cache: Path, refresh: bool = False) -> s
         python: interpreter the environment is made from.
         cache: directory that holds the environments.
         refresh: look for newer releases in an environment that exists.
+
+    Raises:
+        Uninstallable: the installer refuses.
     """
-    tag = subprocess.run(
-        [python, "-c", "import sys; print(sys.implementation.cache_tag)"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    home = cache / f"{name}-{tag}"
+    home = cache / "peers" / f"{name}-{_tag(python)}"
     interpreter = home / "bin" / "python"
     installed = home / "installed"
     if refresh or not installed.exists():
         print(f"installing {name} ...", file=sys.stderr, flush=True)
-        subprocess.run([python, "-m", "venv", str(home)], check=True)
-        subprocess.run([str(interpreter), "-m", "pip", "install", "-q", "--upgrade", *PEERS[name]], check=True)
+        pip = [str(interpreter), "-m", "pip", "install", "-q", "--upgrade"]
+        for command in ([python, "-m", "venv", str(home)], [*pip, "pip", *PEERS[name]]):
+            answer = subprocess.run(command, capture_output=True, text=True, check=False)
+            if answer.returncode:
+                last = (answer.stderr.strip() or answer.stdout.strip()).splitlines()[-1:]
+                raise Uninstallable(f"does not install: {''.join(last) or answer.returncode}")
         installed.touch()
     return str(interpreter)
+
+
+@remembered
+def _tag(python: str) -> str:
+    script = "import sys; print(sys.implementation.cache_tag)"
+    return subprocess.run([python, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def versions(interpreter: str, packages: list[str]) -> dict[str, str]:

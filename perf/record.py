@@ -2,43 +2,83 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
+import os
 import platform
+import resource
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-__all__ = ["environment", "write_results"]
+from compiled import compiler
+
+__all__ = ["RESULTS", "commit", "environment", "newest", "write_results"]
 
 RESULTS = Path(__file__).parent / "results"
+SYSCTLS = ("net/core/somaxconn", "net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem", "net/ipv4/tcp_congestion_control")
 
 
-def environment(python: str) -> dict[str, str]:
-    """Return the versions a figure depends on; nothing that names the machine."""
-    script = "import platform; print(platform.python_implementation(), platform.python_version())"
-    version = subprocess.run([python, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+def environment(python: str) -> dict[str, Any]:
+    """Return what a figure depends on besides the commit; nothing that names the machine."""
     return {
-        "python": version,
+        "python": _first_line([python, "-c", _PYTHON]),
         "kernel": platform.release().partition("-")[0],
         "processor": _processor(),
-        "commit": _commit(),
-    } | {name: _version(name) for name in ("cython", "h11", "uvloop", "httptools")}
+        "cores": len(os.sched_getaffinity(0)),
+        "compiler": _first_line([compiler(), "--version"]),
+        "openssl": _first_line([python, "-c", "import ssl; print(ssl.OPENSSL_VERSION)"]),
+        "load generators": _first_line(["wrk", "--version"]).partition(" Copyright")[0] + "; perf/load/load.c",
+        "open files": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        "sysctls": {name.replace("/", "."): _sysctl(name) for name in SYSCTLS},
+    } | {name: _version(python, name) for name in ("cython", "h11", "uvloop", "orjson")}
 
 
-def write_results(name: str, results: object) -> Path:
-    """Write `results` as JSON named after `name` and the present second; return its path."""
+def commit() -> str:
+    """Return the commit that is measured, marked where there is more than it."""
+    return _first_line(["git", "-C", str(RESULTS), "describe", "--always", "--dirty"]) or "unknown"
+
+
+def write_results(name: str, results: object, path: Path | None = None) -> Path:
+    """Write `results` as JSON to `path`, else to a file named after `name` and the present second; return it."""
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
-    path.write_text(json.dumps(results, indent=2) + "\n")
+    path = path or RESULTS / f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(results, indent=1) + "\n")
+    partial.replace(path)
     return path
 
 
-def _version(name: str) -> str:
+def newest(name: str) -> Path:
+    """Return the newest results called `name`.
+
+    Raises:
+        FileNotFoundError: there are none.
+    """
+    found = sorted(RESULTS.glob(f"{name}-2*.json"))
+    if not found:
+        raise FileNotFoundError(f"no results of {name} in {RESULTS}")
+    return found[-1]
+
+
+_PYTHON = "import platform; print(platform.python_implementation(), platform.python_version())"
+_VERSION = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))"
+
+
+def _version(python: str, name: str) -> str:
+    return _first_line([python, "-c", _VERSION, name]) or "absent"
+
+
+def _first_line(command: list[str]) -> str:
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    return next(iter(answer.stdout.splitlines()), "").strip()
+
+
+def _sysctl(name: str) -> str:
     try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "absent"
+        return " ".join(Path("/proc/sys", name).read_text().split())
+    except OSError:
+        return "unreadable"
 
 
 def _processor() -> str:
@@ -46,10 +86,3 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
-
-
-def _commit() -> str:
-    answer = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=RESULTS.parent, capture_output=True, text=True, check=False
-    )
-    return answer.stdout.strip() or "unknown"

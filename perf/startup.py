@@ -79,8 +79,8 @@ def _first_answer(python: str) -> float:
         port = probe.getsockname()[1]
     started = time.perf_counter()
     process = subprocess.Popen(
-        [python, str(HOME / "servers" / "highper_app.py"), "uvloop", str(port)],
-        env=_environment(),
+        [python, str(HOME / "servers" / "highper_app.py"), "uvloop"],
+        env={**_environment(), "PORT": str(port)},
         stdout=subprocess.DEVNULL,
     )
     try:

@@ -1,82 +1,133 @@
 /* Floor L0: the least a one-thread server can do for a request.
  *
- * A level-triggered epoll loop; for each readable socket one recv and one send of a constant response. Nothing is
- * parsed, so whatever a server costs above this figure is its own work. Listener and socket options are those the
- * event loops set: SO_REUSEADDR, non-blocking, TCP_NODELAY.
+ * For each readable socket one recv and one send of a constant answer. Nothing is parsed, so whatever a server costs
+ * above this figure is its own work. Where requests are pipelined or carry content one recv is not one request; there,
+ * and only there, the ends of heads are looked for, and what follows them is skipped.
  *
- * Usage: l0 PORT. Prints the port once it listens.
+ * Usage: l0 [-p] [-b BYTES] [-c] [-a FILE] PORT
+ *   -p  count requests by the ends of their heads
+ *   -b  the same, each followed by BYTES of content
+ *   -c  close after each answer
+ *   -a  file with the answer, head and all, instead of a plaintext one
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "loop.h"
 
-static const char RESPONSE[] =
+#include <fcntl.h>
+#include <sys/stat.h>
+
+enum { COPIES = 64 };
+
+static const char PLAINTEXT[] =
     "HTTP/1.1 200 OK\r\ncontent-length: 13\r\ncontent-type: text/plain; charset=utf-8\r\n\r\nHello, World!";
+static const char END[] = "\r\n\r\n";
 
-enum { EVENTS = 256, SCRATCH = 65536, BACKLOG = 1024 };
+/* One per descriptor. Its bytes are of use only when requests are counted or an answer did not fit. */
+static struct connection {
+    size_t content; /* bytes of content still to come */
+    size_t unsent;  /* bytes of answers the socket did not take */
+    unsigned matched;
+} connections[DESCRIPTORS];
 
-static void fail(const char *what) {
-    perror(what);
-    exit(1);
-}
+static char *answers; /* COPIES of the answer in a row: a whole pipeline is answered by one send */
+static size_t answer_length, content_length;
+static int counting, closing;
 
-static int listen_on(unsigned short port) {
-    int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    if (fd < 0) fail("socket");
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) fail("bind");
-    if (listen(fd, BACKLOG) < 0) fail("listen");
-    return fd;
-}
+static void begin(int fd) { memset(&connections[fd], 0, sizeof connections[fd]); }
 
-static void watch(int poll, int fd) {
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-    if (epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event) < 0) fail("epoll_ctl");
-}
-
-static void accept_all(int poll, int listener) {
-    int one = 1, fd;
-    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        watch(poll, fd);
+static size_t count(struct connection *connection, const char *bytes, size_t length) {
+    const char *end = bytes + length, *found;
+    size_t requests = 0;
+    while (bytes < end) {
+        if (connection->content) {
+            size_t skipped = (size_t)(end - bytes) < connection->content ? (size_t)(end - bytes) : connection->content;
+            bytes += skipped;
+            if ((connection->content -= skipped) == 0) requests++;
+            continue;
+        }
+        if (connection->matched == 0 && (found = memmem(bytes, (size_t)(end - bytes), END, 4)) != NULL) {
+            bytes = found + 4;
+        } else { /* the end of a head that lies across two reads */
+            if (connection->matched == 0 && end - bytes > 3) bytes = end - 3;
+            while (bytes < end && connection->matched < 4) {
+                char byte = *bytes++;
+                connection->matched = byte == END[connection->matched] ? connection->matched + 1 : byte == '\r';
+            }
+            if (connection->matched < 4) break;
+        }
+        connection->matched = 0;
+        if (content_length)
+            connection->content = content_length;
+        else
+            requests++;
     }
+    return requests;
 }
 
-static void answer(int fd) {
+static int push(int fd, size_t length) {
+    struct connection *connection = &connections[fd];
+    const char *from = answers + (length % answer_length ? answer_length - length % answer_length : 0);
+    ssize_t sent = send(fd, from, length, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) return 0;
+    if (sent < 0) sent = 0;
+    if ((size_t)sent != length || connection->unsent) {
+        int waited = connection->unsent != 0;
+        connection->unsent = length - (size_t)sent;
+        if (waited != (connection->unsent != 0)) watch(EPOLL_CTL_MOD, fd, connection->unsent ? EPOLLOUT : EPOLLIN);
+    }
+    return !closing || connection->unsent;
+}
+
+static int resume(int fd) { return push(fd, connections[fd].unsent); }
+
+static int serve(int fd) {
     static char scratch[SCRATCH];
+    struct connection *connection = &connections[fd];
+    size_t requests = 1;
     ssize_t received = recv(fd, scratch, sizeof scratch, 0);
-    if (received < 0 && errno == EAGAIN) return;
-    if (received <= 0 || send(fd, RESPONSE, sizeof RESPONSE - 1, MSG_NOSIGNAL) < 0) close(fd);
+    if (received < 0 && errno == EAGAIN) return 1;
+    if (received <= 0) return 0;
+    if (counting) requests = count(connection, scratch, (size_t)received);
+    while (requests > COPIES) { /* more than any generator here sends at once */
+        if (!push(fd, COPIES * answer_length) || connection->unsent) return 0;
+        requests -= COPIES;
+    }
+    return requests == 0 || push(fd, requests * answer_length);
+}
+
+static void prepare(const char *file) {
+    const char *answer = PLAINTEXT;
+    answer_length = sizeof PLAINTEXT - 1;
+    if (file) {
+        struct stat status;
+        int fd = open(file, O_RDONLY | O_CLOEXEC);
+        char *content;
+        if (fd < 0 || fstat(fd, &status) < 0) fail(file);
+        content = malloc((size_t)status.st_size);
+        if (!content || read(fd, content, (size_t)status.st_size) != status.st_size) fail(file);
+        answer = content;
+        answer_length = (size_t)status.st_size;
+        close(fd);
+    }
+    answers = malloc(COPIES * answer_length);
+    if (!answers) fail("malloc");
+    for (int i = 0; i < COPIES; i++) memcpy(answers + (size_t)i * answer_length, answer, answer_length);
 }
 
 int main(int argc, char **argv) {
-    struct epoll_event events[EVENTS];
-    int poll = epoll_create1(EPOLL_CLOEXEC), listener;
-    if (argc != 2) {
-        fputs("usage: l0 PORT\n", stderr);
+    const char *file = NULL;
+    int option;
+    while ((option = getopt(argc, argv, "pb:ca:")) != -1) {
+        if (option == 'p') counting = 1;
+        else if (option == 'b') counting = 1, content_length = strtoul(optarg, NULL, 10);
+        else if (option == 'c') closing = 1;
+        else if (option == 'a') file = optarg;
+        else return 2;
+    }
+    if (optind != argc - 1) {
+        fputs("usage: l0 [-p] [-b BYTES] [-c] [-a FILE] PORT\n", stderr);
         return 2;
     }
-    if (poll < 0) fail("epoll_create1");
-    listener = listen_on((unsigned short)atoi(argv[1]));
-    watch(poll, listener);
-    printf("%s\n", argv[1]);
-    fflush(stdout);
-    for (;;) {
-        int ready = epoll_wait(poll, events, EVENTS, -1);
-        if (ready < 0 && errno != EINTR) fail("epoll_wait");
-        for (int i = 0; i < ready; i++) {
-            if (events[i].data.fd == listener)
-                accept_all(poll, listener);
-            else
-                answer(events[i].data.fd);
-        }
-    }
+    prepare(file);
+    run((unsigned short)atoi(argv[optind]));
 }

@@ -1,6 +1,6 @@
 """A Protocol that writes a constant: what an event loop costs before anything is parsed.
 
-Usage: constant.py LOOP PORT, with LOOP one of asyncio, uvloop.
+Usage: constant.py asyncio | uvloop
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from typing import cast
+
+import given
 
 RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\ncontent-type: text/plain; charset=utf-8\r\n\r\nHello, World!"
 
@@ -22,16 +24,15 @@ class Constant(asyncio.Protocol):
         self.transport.write(RESPONSE)
 
 
-async def main(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Constant, "127.0.0.1", port, backlog=1024)
+async def main() -> None:
+    server = await asyncio.get_running_loop().create_server(Constant, "127.0.0.1", given.PORT, backlog=1024)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    loop_name, port = sys.argv[1], int(sys.argv[2])
-    if loop_name == "uvloop":
+    if sys.argv[1] == "uvloop":
         import uvloop
 
-        uvloop.run(main(port))
+        uvloop.run(main())
     else:
-        asyncio.run(main(port))
+        asyncio.run(main())
