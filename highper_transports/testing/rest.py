@@ -104,7 +104,12 @@ async def _turn(stage: Stage, owner: Owner, near: Recorder, turn: int) -> None:
     await stage.until(lambda: near.data.endswith(b"answer %d;" % turn), "what a woken stream writes arrives")
     await stage.until(lambda: not awake.stream.unwritten, "what was written is no more unwritten")
     await anyio.sleep(0.01)
-    calls = await stage.in_callback(lambda: (awake.stream.rest(inf), list(owner.calls))[1])
+
+    def act() -> list[str]:
+        awake.stream.rest(inf)
+        return list(owner.calls)
+
+    calls = await stage.in_callback(act)
     ensure(calls == ["wake"] * turn, "something was told inside rest()")
     ensure(awake.calls == ["received"], f"a receiver that let its stream rest was told {awake.calls}")
 
@@ -215,8 +220,12 @@ async def _closed_by_owner(stage: Stage, end: Callable[[Owner], object]) -> None
     other = await theirs.peer()
     peers[0].stream.write(b"awake")
     await stage.until(lambda: bool(ours.made), "bytes wake the owner")
-    calls = await stage.in_callback(lambda: (end(ours), list(ours.calls))[1])
-    ensure(calls == ["wake"], "the end was told synchronously")
+
+    def act() -> list[str]:
+        end(ours)
+        return list(ours.calls)
+
+    ensure(await stage.in_callback(act) == ["wake"], "the end was told synchronously")
     await stage.until(lambda: len(ours.calls) == 3, "the owner is told")
     ensure(ours.calls == ["wake", "lost at rest", "lost at rest"], f"the calls were {ours.calls}")
     await stage.until(lambda: all(map(_ended, peers[1:])), "the peers see the end")
