@@ -64,7 +64,9 @@ class ITransport(Interface):
     async def listen(binding: Binding, opened: Callable[[Stream], object]) -> IListener:
         """Accept streams on a `sockets.Binding`; call `opened(stream)` for each.
 
-        That sets its `receiver`, or its `owner` and lets it `rest`.
+        That sets its `receiver`, or its `owner` and lets it `rest`. Where proxies announce their clients on a secure
+        binding (`Binding.proxy_protocol`), the header comes before the handshake: such a stream was told to `present`
+        it already, or the binding is refused. On a plain one the header is its first bytes.
         """
 
     async def connect(address: Any, opened: Callable[[Stream], object], *, tls: Any = None) -> Stream:
@@ -128,6 +130,7 @@ class IStream(Interface):
     alpn: str | None = Attribute("Negotiated ALPN protocol, or None.")
     sends_files: bool = Attribute("Whether `send_file` works.")
     fills: bool = Attribute("Whether `receive_into` works.")
+    presented: Any = Attribute("The `ProxyHeader` that told whom the stream stands for, or None.")
     unwritten: int = Attribute("Bytes accepted by `write` and not yet by the peer's system.")
 
     def write(data: bytes | list[bytes]) -> None:
@@ -151,6 +154,9 @@ class IStream(Interface):
 
     def limit_writes(high: int, low: int) -> None:
         """Set the water marks of the write buffer. They outlast a rest."""
+
+    def present(header: Any) -> None:
+        """Stand for whom a `ProxyHeader` names, from now on and through every rest: `peer`, `local`, and `scheme`."""
 
     def rest(deadline: float) -> None:
         """Let the stream go: it has an `owner`, nothing unwritten, and loses its receiver.
@@ -196,6 +202,9 @@ class IReceiver(Interface):
 
     def expired(now: float) -> None:
         """The stream's deadline in the timer wheel has passed."""
+
+    def shutdown() -> None:
+        """The server stops: end as soon as nothing runs."""
 
 
 class IStreamOwner(Interface):

@@ -93,8 +93,11 @@ class Service:
         """Open streams without a connection object."""
         return self.open - len(self.awake)
 
-    def opened(self, stream: Stream) -> None:
-        """Serve a stream that was just accepted."""
+    def opened(self, stream: Stream, reader: Receiver | None = None) -> None:
+        """Serve a stream that was just accepted.
+
+        A `reader` gets what comes before HTTP, has the first byte's time for it, and calls `begin`.
+        """
         self.accepted += 1
         self.open += 1
         if self.open >= self._capacity and not self._crowded:
@@ -103,11 +106,24 @@ class Service:
                 listener.pause()
         stream.owner = self
         stream.limit_writes(self.limits.write_high_water, self.limits.write_low_water)
+        deadline = self._latest(self.transport.now() + self.limits.first_byte_timeout)
+        if reader is None and not self.ending:
+            stream.rest(deadline)
+            return
+        self.awake[stream] = None
         if self.ending:
-            self.awake[stream] = None
             stream.close()
         else:
-            stream.rest(self._latest(self.transport.now() + self.limits.first_byte_timeout))
+            stream.receiver = reader
+            self.transport.timers.arm(stream, deadline)
+
+    def begin(self, stream: Stream, data: bytes, now: float) -> None:
+        """Serve a stream whose reader is done; `data` came behind what it read."""
+        if data:
+            self.wake(stream).received(data, now)
+        else:
+            del self.awake[stream]
+            stream.rest(self._latest(now + self.limits.first_byte_timeout))
 
     def wake(self, stream: Stream) -> Receiver:
         """Give a resting stream a driver."""
@@ -181,7 +197,7 @@ class Service:
             receiver = stream.receiver
             if receiver is None:
                 stream.close()
-            elif isinstance(receiver, Driver):
+            else:
                 receiver.shutdown()
 
     async def stop(self, timeout: float) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from .errors import BindingInvalid
 from .tls import TLS
+from .trust import TrustedPeers
 
 __all__ = ["Binding", "address_of", "most_connections", "parse_binding", "peer_name"]
 
@@ -38,9 +39,10 @@ class Binding:
         backlog: connections the system holds before we accept them.
         reuse_port: let several processes bind the same port (SO_REUSEPORT).
         tls: how streams are secured; None for plain ones.
+        proxy_protocol: proxies that announce their clients by a PROXY header, before TLS; nobody else is let in.
 
     Raises:
-        BindingInvalid: more than one kind of place, or a port out of range.
+        BindingInvalid: more than one kind of place, a port out of range, or nobody to believe a PROXY header from.
     """
 
     host: str = ""
@@ -51,6 +53,7 @@ class Binding:
     backlog: int = BACKLOG
     reuse_port: bool = False
     tls: TLS | None = None
+    proxy_protocol: TrustedPeers | None = None
 
     def __post_init__(self) -> None:
         places = (self.path is not None) + (self.fd is not None) + bool(self.host or self.port)
@@ -58,6 +61,8 @@ class Binding:
             raise BindingInvalid("a binding is a host and port, a path, or a descriptor, not several of them")
         if not 0 <= self.port <= 65535:
             raise BindingInvalid(f"a port is from 0 to 65535, not {self.port}")
+        if self.proxy_protocol is not None and not self.proxy_protocol:
+            raise BindingInvalid("the PROXY protocol needs proxies that are trusted: name their addresses")
 
     def __str__(self) -> str:
         if self.path is not None:

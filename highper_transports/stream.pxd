@@ -24,6 +24,7 @@ cdef class Stream(Timed):
     cdef public bint fills
     cdef public bint sends_files
     cdef public bint resting
+    cdef public object presented
 
     cpdef object deliver(self, bytes data, double now)
     cpdef object deliver_end(self)

@@ -16,6 +16,8 @@ from .interfaces import IReceiver, IStream
 from .timers import NEVER, Timed
 
 if TYPE_CHECKING:
+    from highper_core.proxy_protocol import ProxyHeader
+
     from .intake import Intake
     from .interfaces import IStreamOwner, ITransport
 
@@ -53,6 +55,9 @@ class Receiver:
     def expired(self, now: float) -> None:
         """The stream's deadline has passed."""
 
+    def shutdown(self) -> None:
+        """The server stops: end as soon as nothing runs."""
+
 
 class Stream(Timed):
     """One peer's bytes; `interfaces.IStream` says what a subclass adds.
@@ -60,7 +65,19 @@ class Stream(Timed):
     A subclass calls the `deliver_*` methods, and nothing after `deliver_loss`.
     """
 
-    __slots__ = ("receiver", "owner", "transport", "peer", "local", "scheme", "alpn", "fills", "sends_files", "resting")
+    __slots__ = (
+        "receiver",
+        "owner",
+        "transport",
+        "peer",
+        "local",
+        "scheme",
+        "alpn",
+        "fills",
+        "sends_files",
+        "resting",
+        "presented",
+    )
 
     def __init__(self, transport: ITransport) -> None:
         Timed.__init__(self)
@@ -74,6 +91,7 @@ class Stream(Timed):
         self.fills = False
         self.sends_files = False
         self.resting = False
+        self.presented: ProxyHeader | None = None
 
     def deliver(self, data: bytes, now: float) -> None:
         """Hand non-empty bytes to the receiver."""
@@ -120,6 +138,14 @@ class Stream(Timed):
             self.close()
         else:
             self.receiver.expired(now)
+
+    def present(self, header: ProxyHeader) -> None:
+        """Stand for whom a trusted proxy named, from now on and through every rest."""
+        self.presented = header
+        if not header.local:
+            self.peer, self.local = header.source, header.destination
+            if header.tls is not None:
+                self.scheme = "https" if header.tls.secure else "http"
 
     def rest(self, deadline: float) -> None:
         """Have no receiver until bytes come, and end at `deadline`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import BindingInvalid
 
@@ -50,10 +50,11 @@ class TrustedPeers:
         It is the peer a PROXY header named, where there was one. Such a peer is never `unix`: the header shows that
         it is not the one who reached our socket.
         """
-        peer = stream.peer
-        if isinstance(peer, tuple):
-            return self.covers(peer[0])
-        return self.unix and isinstance(stream.local, str) and stream.presented is None
+        return self.admits(stream.peer, stream.local if stream.presented is None else None)
+
+    def admits(self, peer: Any, local: Any) -> bool:
+        """Tell whether who comes from `peer` to our socket `local` is one of them."""
+        return self.covers(peer[0]) if isinstance(peer, tuple) else self.unix and isinstance(local, str)
 
     def covers(self, host: str) -> bool:
         """Tell whether the address `host` is in one of the networks. What is no address is in none."""

@@ -138,7 +138,7 @@ class WireStream(Stream):
     def eof_received(self) -> bool:
         """Pass the end of input on. TLS as the standard library does it cannot stay half open."""
         self.deliver_end()
-        return self.scheme == "http"
+        return self._wire.can_write_eof()
 
     def pause_writing(self) -> None:
         """Pass write pressure on."""

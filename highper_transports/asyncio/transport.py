@@ -21,6 +21,7 @@ from ..sockets import Binding, address_of
 from ..stream import Stream
 from ..timers import TimerWheel
 from ..tls import TLS
+from .proxied import SecureProxies
 from .stream import WireStream
 from .tasks import EagerLoop, TaskStarter
 
@@ -216,7 +217,10 @@ class AsyncioTransport:
         """
         sockets = binding.open()
         options: dict[str, Any] = {"backlog": binding.backlog}
-        if binding.tls is not None:
+        protocol: Callable[[], asyncio.BaseProtocol] = self._stream(opened)
+        if binding.tls is not None and binding.proxy_protocol is not None:
+            protocol = SecureProxies(self.loop, binding, lambda opened: AsyncioStream(self, opened), opened).protocol
+        elif binding.tls is not None:
             options["ssl"] = binding.tls.context
             options["ssl_handshake_timeout"] = options["ssl_shutdown_timeout"] = binding.tls.handshake_timeout
         unix = sockets[0].family == socket.AF_UNIX
@@ -225,7 +229,7 @@ class AsyncioTransport:
             options["cleanup_socket"] = False
 
         def serve(listener: socket.socket) -> Coroutine[Any, Any, asyncio.Server]:
-            made: Coroutine[Any, Any, asyncio.Server] = create(self._stream(opened), sock=listener, **options)
+            made: Coroutine[Any, Any, asyncio.Server] = create(protocol, sock=listener, **options)
             return made
 
         path = binding.path if binding.path and not binding.path.startswith("\0") else None

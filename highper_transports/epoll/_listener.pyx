@@ -153,6 +153,8 @@ cdef class Listener:
             self.owner = stream.owner
             self.high = stream.high
             self.low = stream.low
+        if stream.presented is not None:
+            return False
         return self.owner is stream.owner and self.high == stream.high and self.low == stream.low
 
     cdef int stir(self, int fd, Record *record, double now) except -1:
