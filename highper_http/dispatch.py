@@ -204,7 +204,7 @@ class Dispatcher:
     def _log(self, context: RequestContext, exchange: Exchange) -> None:
         request = context.request
         log_access(
-            exchange.stream.peer,
+            request.client,
             exchange.request.method,
             exchange.request.target,
             context.response.status_code if exchange.response_started else 0,

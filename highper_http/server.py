@@ -25,16 +25,19 @@ from highper_core import engine as find_engine
 from highper_core.limits import Limits
 from highper_core.pool import ContextPool
 from highper_transports.driver import Driver
+from highper_transports.proxied import ProxyGate
 from highper_transports.registry import transport as find_transport
 from highper_transports.service import Service
 from highper_transports.sockets import Binding, most_connections, parse_binding
 from highper_transports.timers import Timed
 from highper_transports.tls import TLS
+from highper_transports.trust import TrustedPeers
 
 from .app import App
 from .dispatch import Dispatcher
 from .endpoint import Handler
 from .errors import ConfigError
+from .forwarded import ForwardedFields, Forwarding
 from .lifespan import RunningLifespan
 from .log import log_to_stderr
 from .middleware import compose
@@ -70,6 +73,13 @@ class Server:
         debug: developer mode; the app's by default.
         drain: seconds that running requests have at a stop.
         connections: open at once, beyond which nobody is accepted; by default what the limit of descriptors allows.
+        trusted_proxies: addresses and networks of the proxies in front, and "unix" for whoever reaches a Unix socket.
+        forwarded: the kind of fields they write, "x-forwarded" or "forwarded"; the other kind is ignored.
+        proxy_protocol: they announce their clients by a PROXY header, on every binding that does not say otherwise.
+
+    Raises:
+        BindingInvalid: a place or an address that is none.
+        ConfigError: an application that is none, or a PROXY header that nobody could be trusted with.
     """
 
     def __init__(
@@ -87,6 +97,9 @@ class Server:
         debug: bool | None = None,
         drain: float = 30.0,
         connections: int | None = None,
+        trusted_proxies: str | Iterable[str] = (),
+        forwarded: ForwardedFields = "x-forwarded",
+        proxy_protocol: bool = False,
     ) -> None:
         self._router: Router | None = None
         if isinstance(app, Router):
@@ -109,6 +122,15 @@ class Server:
         self._service: Service | None = None
         self._lifespan: RunningLifespan | None = None
         self._connections = connections
+        self.trusted_proxies = TrustedPeers.of(trusted_proxies)
+        self.forwarded = forwarded
+        self._forwarding = Forwarding(self.trusted_proxies, forwarded) if self.trusted_proxies else None
+        if proxy_protocol:
+            if not self.trusted_proxies:
+                raise ConfigError("the PROXY protocol needs proxies that are trusted: name their addresses")
+            self.bindings = [
+                replace(place, proxy_protocol=place.proxy_protocol or self.trusted_proxies) for place in self.bindings
+            ]
         self._stopped: Any = None
         self._stopping = False
 
@@ -242,7 +264,7 @@ class Server:
         self._dispatcher = Dispatcher(
             table,
             transport,
-            ContextPool(lambda: Request(limits), Response),
+            ContextPool(lambda: Request(limits, self._forwarding), Response),
             copy_context(),
             debug=self.debug,
             access_log=self.access_log,
@@ -259,7 +281,10 @@ class Server:
                 secure = TLS(self._ssl, limits.handshake_timeout)
                 self.bindings = [replace(binding, tls=binding.tls or secure) for binding in self.bindings]
             for binding in self.bindings:
-                listener = await transport.listen(binding, self._service.opened)
+                opened = self._service.opened
+                if binding.proxy_protocol is not None:
+                    opened = ProxyGate(self._service, binding.proxy_protocol).opened
+                listener = await transport.listen(binding, opened)
                 self._service.listeners.append(listener)
                 self.addresses.append(listener.address)
                 place = _url(binding, listener.address)
