@@ -18,6 +18,7 @@ from highper_core import engines
 from highper_core.errors import HighperError
 from highper_transports import registry
 
+from .cli_proxies import proxies
 from .errors import ConfigError, StartupFailed
 from .loading import load_app
 from .log import log_to_stderr
@@ -105,6 +106,7 @@ def main() -> None:
     metavar="N",
     help="Open at once; further peers wait. By default what the limit of descriptors allows.",
 )
+@proxies
 def run(
     application: str,
     host: str,
@@ -121,6 +123,7 @@ def run(
     debug: bool | None,
     drain: float,
     connections: int | None,
+    **before: Any,
 ) -> None:
     """Serve an application until SIGINT or SIGTERM.
 
@@ -143,6 +146,7 @@ def run(
             debug=debug,
             drain=drain,
             connections=connections,
+            **before,
         )
         server.listen()
     except StartupFailed as error:
