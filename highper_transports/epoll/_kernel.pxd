@@ -44,7 +44,7 @@ cdef class Kernel:
     cdef int accept4(self, int fd, sockaddr_storage *address, socklen_t *length) noexcept
     cdef int getsockname(self, int fd, sockaddr_storage *address, socklen_t *length) noexcept
     cdef int getpeername(self, int fd, sockaddr_storage *address, socklen_t *length) noexcept
-    cdef int setsockopt(self, int fd, int level, int name, const void *value, socklen_t length) noexcept
+    cdef int reset_at_close(self, int fd) noexcept
     cdef int pending_error(self, int fd) noexcept
     cdef int shutdown(self, int fd) noexcept
     cdef int close(self, int fd) noexcept

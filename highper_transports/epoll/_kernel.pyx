@@ -20,10 +20,14 @@ cdef extern from "<sys/sendfile.h>" nogil:
     Py_ssize_t c_sendfile "sendfile"(int fd, int source, off_t *offset, size_t count)
 
 cdef extern from "<sys/socket.h>" nogil:
-    int MSG_NOSIGNAL, SHUT_WR, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET, SO_ERROR
+    int MSG_NOSIGNAL, SHUT_WR, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET, SO_ERROR, SO_LINGER
 
     struct sockaddr:
         pass
+
+    struct linger:
+        int l_onoff
+        int l_linger
 
     struct msghdr:
         iovec *msg_iov
@@ -104,8 +108,12 @@ cdef class Kernel:
     cdef int getpeername(self, int fd, sockaddr_storage *address, socklen_t *length) noexcept:
         return -errno if c_getpeername(fd, <sockaddr *>address, length) < 0 else 0
 
-    cdef int setsockopt(self, int fd, int level, int name, const void *value, socklen_t length) noexcept:
-        return -errno if c_setsockopt(fd, level, name, value, length) < 0 else 0
+    cdef int reset_at_close(self, int fd) noexcept:
+        """Have `close` drop what is unsent, and reset the peer."""
+        cdef linger off
+        off.l_onoff = 1
+        off.l_linger = 0
+        return -errno if c_setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off)) < 0 else 0
 
     cdef int pending_error(self, int fd) noexcept:
         """Return the error number a socket holds, and clear it; 0 for none."""

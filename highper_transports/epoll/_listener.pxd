@@ -15,6 +15,7 @@ cdef class Listener:
     cdef object socket
     cdef object transport
     cdef object opened
+    cdef object tls  # what secures its streams, or None
     cdef object local  # address of every stream accepted here, None where it must be asked for
     cdef uint16_t place  # the number by which records know it
     cdef Py_ssize_t streams  # open ones that were accepted here
@@ -27,6 +28,7 @@ cdef class Listener:
 
     cdef int ready(self, double now) except -1
     cdef bint keeps(self, EpollStream stream) except -1
+    cdef EpollStream wake(self, int fd, Record *record)
     cdef int stir(self, int fd, Record *record, double now) except -1
     cdef EpollStream make(self, int fd, Record *record)
     cdef int _open(self, int fd, sockaddr_storage *address, socklen_t length) except -1

@@ -17,6 +17,7 @@ from ._address cimport keep_peer, kept_peer, local_name
 from ._kernel cimport EPOLLEXCLUSIVE, EPOLLIN, sockaddr_storage, socklen_t
 from ._poller cimport SCRATCH, Poller
 from ._records cimport Record
+from ._secure cimport greet_peer, resume, stir
 from ._stream cimport EpollStream, new_stream
 
 cdef enum:
@@ -35,9 +36,10 @@ cdef class Listener:
         transport: of the streams.
         opened: called with each new stream.
         local: address of the streams on this side, None where they must be asked for it.
+        tls: what secures them, a `TLS`; or None.
     """
 
-    def __init__(self, Poller poller not None, socket, transport, opened, local):
+    def __init__(self, Poller poller not None, socket, transport, opened, local, tls=None):
         global _numbers
         _numbers = (_numbers + 1) & 0x3FFFFFFF
         self.number = _numbers
@@ -47,6 +49,7 @@ cdef class Listener:
         self.transport = transport
         self.opened = opened
         self.local = local
+        self.tls = tls
         poller.settle(self)
         self._update()
 
@@ -131,6 +134,8 @@ cdef class Listener:
             self.poller.release(fd)
             return self._starve()
         stream = self.make(fd, record)
+        if self.tls is not None:
+            return 0  # announced when its handshake is done
         try:
             self.opened(stream)
         except BaseException:
@@ -140,7 +145,13 @@ cdef class Listener:
 
     cdef EpollStream make(self, int fd, Record *record):
         """Return a stream for a record."""
-        cdef EpollStream stream = new_stream(self.poller, self.transport, fd, record)
+        cdef EpollStream stream
+        if record.secure != NULL:
+            stream = resume(self.poller, self.transport, fd, record)
+        elif self.tls is not None:
+            stream = greet_peer(self.poller, self.transport, fd, record, self.tls, self.opened)
+        else:
+            stream = new_stream(self.poller, self.transport, fd, record)
         stream.peer = kept_peer(self.poller.kernel, fd, record)
         stream.local = local_name(self.poller.kernel, fd) if self.local is None else self.local
         return stream
@@ -157,16 +168,24 @@ cdef class Listener:
             return False
         return self.owner is stream.owner and self.high == stream.high and self.low == stream.low
 
+    cdef EpollStream wake(self, int fd, Record *record):
+        """Return a stream anew for a record at rest, which bytes have come for."""
+        cdef EpollStream stream
+        self.poller.records.take(fd)
+        stream = self.make(fd, record)
+        stream.owner = self.owner
+        stream.high = self.high
+        stream.low = self.low
+        return stream
+
     cdef int stir(self, int fd, Record *record, double now) except -1:
         """Something comes for a stream at rest: bytes wake it, anything else ends it."""
         cdef EpollStream stream
         cdef Py_ssize_t count = self.poller.kernel.recv(fd, self.poller.scratch, SCRATCH)
-        if count > 0:
-            self.poller.records.take(fd)
-            stream = self.make(fd, record)
-            stream.owner = self.owner
-            stream.high = self.high
-            stream.low = self.low
+        if count > 0 and record.secure != NULL:
+            stir(self, fd, record, count, now)
+        elif count > 0:
+            stream = self.wake(fd, record)
             stream.arrived(count, now)
         elif count != -EAGAIN and count != -EINTR:
             self.poller.release(fd)

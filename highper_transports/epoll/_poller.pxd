@@ -18,6 +18,7 @@ cdef class Poller:
     cdef readonly bint embedded
     cdef double now  # of the last epoll_wait
     cdef char *scratch
+    cdef object plain  # where content of secured streams is decrypted to
     cdef object loop
     cdef bint _attached  # a foreign loop watches the epoll descriptor
     cdef bint _leaving

@@ -28,6 +28,7 @@ import os
 from ._kernel cimport EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, Kernel
 from ._listener cimport Listener
 from ._records cimport Record, Records
+from ._secure cimport part
 from ._stream cimport EpollStream
 
 cdef extern from "Python.h":
@@ -300,6 +301,7 @@ cdef class Poller:
     cdef int _serve_own(self, int fd, uint32_t generation, uint32_t events) except -1:
         cdef Record *record = self.records.get(fd)
         cdef EpollStream stream = None
+        cdef Listener place
         if record == NULL or record.generation != generation:
             return 0  # closed since, by something that was served before
         try:
@@ -307,7 +309,8 @@ cdef class Poller:
                 stream = <EpollStream>record.stream
                 stream.ready(events, self.now)
             else:
-                (<Listener>self.places[record.place]).stir(fd, record, self.now)
+                place = self.places[record.place]  # held, for it may end with its last stream
+                place.stir(fd, record, self.now)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
@@ -420,7 +423,10 @@ cdef class Poller:
         return 0
 
     cdef int _end_at_rest(self, int fd) except -1:
-        cdef Listener place = self.places[self.records.get(fd).place]
+        cdef Record *record = self.records.get(fd)
+        cdef Listener place = self.places[record.place]
+        if record.secure != NULL:
+            part(self, fd, record)
         self.release(fd)
         self.later((place.owner.lost_at_rest, (1,)))
         return 0
@@ -443,10 +449,16 @@ cdef class Poller:
             if self.records.get(fd).deadline > deadline:
                 self.lay(fd, deadline)
 
-    def dismiss(self, owner):
-        """Close the streams of `owner` that rest as records; it is told on the next pass."""
+    def dismiss(self, owner, bint reset):
+        """Close the streams of `owner` that rest as records, with a reset or without; it is told on the next pass."""
+        cdef Record *record
         found = self.resting(owner)
         for fd in found:
+            record = self.records.get(fd)
+            if reset:
+                self.kernel.reset_at_close(fd)
+            elif record.secure != NULL:
+                part(self, fd, record)
             self.release(fd)
         if found:
             self.later((owner.lost_at_rest, (len(found),)))

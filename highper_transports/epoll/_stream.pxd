@@ -63,3 +63,4 @@ cdef class EpollStream(Stream):
 
 
 cdef EpollStream new_stream(Poller poller, object transport, int fd, Record *record)
+cdef int set_up(EpollStream stream, Poller poller, int fd, Record *record) except -1

@@ -31,13 +31,6 @@ from ._listener cimport Listener
 from ._poller cimport SCRATCH, Poller
 from ._records cimport Record
 
-cdef extern from "<sys/socket.h>" nogil:
-    int SOL_SOCKET, SO_LINGER
-
-    struct linger:
-        int l_onoff
-        int l_linger
-
 cdef enum:
     PIECES = 64  # of the queue in one sendmsg
     HIGH = 65536
@@ -90,15 +83,12 @@ cdef class EpollStream(Stream):
 
     cdef int finish(self) except -1:
         """Close the socket, and tell the end."""
-        cdef linger off
         cdef int fd = self.fd
         if fd < 0:
             return 0
         self.fd = -1
         if self.reset:
-            off.l_onoff = 1
-            off.l_linger = 0
-            self.kernel.setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off))
+            self.kernel.reset_at_close(fd)
         self.poller.release(fd)
         error, self.error = self.error, None
         self._tell_writable()
@@ -359,7 +349,10 @@ cdef class EpollStream(Stream):
         cdef Record *record = self.poller.records.get(self.fd)
         cdef Listener place = None if record == NULL else self.poller.places[record.place]
         cdef int fd = self.fd
-        if place is None or self.deaf or self.queued or self.eof_written or not place.keeps(self):
+        if place is None or self.deaf or self.queued or self.eof_written or self.presented is not None:
+            Stream.rest(self, deadline)
+            return
+        if not place.keeps(self):
             Stream.rest(self, deadline)
             return
         self._update()
@@ -444,6 +437,12 @@ cdef class EpollStream(Stream):
 cdef EpollStream new_stream(Poller poller, object transport, int fd, Record *record):
     """Return the stream of a descriptor that is in the set, waiting for EPOLLIN."""
     cdef EpollStream stream = EpollStream(transport)
+    set_up(stream, poller, fd, record)
+    return stream
+
+
+cdef int set_up(EpollStream stream, Poller poller, int fd, Record *record) except -1:
+    """Make a new stream that of a descriptor which is in the set, waiting for EPOLLIN."""
     stream.poller = poller
     stream.kernel = poller.kernel
     stream.fd = fd
@@ -455,4 +454,4 @@ cdef EpollStream new_stream(Poller poller, object transport, int fd, Record *rec
     stream.sends_files = True
     Py_INCREF(stream)
     record.stream = <PyObject *>stream
-    return stream
+    return 0

@@ -50,7 +50,12 @@ class EpollRest(Rest):
     def close(self, owner: IStreamOwner) -> None:
         """Close the streams of `owner`."""
         super().close(owner)
-        self._poller.dismiss(owner)
+        self._poller.dismiss(owner, False)
+
+    def abort(self, owner: IStreamOwner) -> None:
+        """End the streams of `owner` now."""
+        super().abort(owner)
+        self._poller.dismiss(owner, True)
 
 
 @implementer(IListener)

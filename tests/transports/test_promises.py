@@ -12,6 +12,7 @@ import pytest
 import trustme
 
 from highper_transports.asyncio import AsyncioTransport
+from highper_transports.epoll import EpollTransport
 from highper_transports.memory import MemoryStream, MemoryTransport
 from highper_transports.memory import transport as memory_transport
 from highper_transports.sockets import Binding
@@ -21,7 +22,7 @@ from highper_transports.timers import Timed, TimerWheel
 from highper_transports.tls import TLS, client_context, server_context
 from highper_transports.uvloop import UvloopTransport
 
-PROVIDERS = (MemoryTransport, AsyncioTransport, UvloopTransport)
+PROVIDERS = (MemoryTransport, AsyncioTransport, UvloopTransport, EpollTransport)
 
 
 @pytest.fixture(scope="module")

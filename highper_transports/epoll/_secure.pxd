@@ -1,0 +1,33 @@
+# An awake stream that is secured by TLS.
+
+from ._listener cimport Listener
+from ._poller cimport Poller
+from ._records cimport Record
+from ._session cimport Session
+from ._stream cimport EpollStream
+
+
+cdef class SecureStream(EpollStream):
+    cdef Session session  # None before the first byte of a peer that connected to us
+    cdef object tls  # TLS, until the session is open
+    cdef object opened  # called once it is
+    cdef object failed  # called with an error where it does not get there; or None
+    cdef object sink  # intake for content
+    cdef bytes held  # content that came before a pause took effect
+    cdef bint end_told
+    cdef Py_ssize_t answers  # bytes of the protocol's own that the peer has not read
+
+    cdef int _take(self, Py_ssize_t count, double now) except -1
+    cdef int _catch_up(self, double now) except -1
+    cdef int _opened(self) except -1
+    cdef int _answer(self) except -1
+
+
+# Return the stream of a peer that was accepted, in its handshake; `opened` is called at the end of that.
+cdef SecureStream greet_peer(Poller poller, object transport, int fd, Record *record, object tls, object opened)
+# Return a stream anew for a record that has a session.
+cdef SecureStream resume(Poller poller, object transport, int fd, Record *record)
+# `count` bytes came into the scratch buffer for a record at rest that has a session.
+cdef int stir(Listener place, int fd, Record *record, Py_ssize_t count, double now) except -1
+# Say farewell for a record at rest that has a session, as far as the system takes it at once.
+cdef int part(Poller poller, int fd, Record *record) except -1
