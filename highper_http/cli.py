@@ -1,7 +1,8 @@
 """The command `highper`: run an application, or say what this installation can do.
 
 Every option is also an environment variable, HIGHPER_ and its name; the command line wins. PORT is honoured, as
-platforms set it. Exit codes: 0 stopped as asked, 2 wrong usage, 3 the application or a listener cannot start.
+platforms set it. Exit codes: 0 stopped as asked, 1 workers crash again and again, 2 wrong usage, 3 the application or a
+listener cannot start.
 """
 
 from __future__ import annotations
@@ -9,23 +10,28 @@ from __future__ import annotations
 import logging
 import platform
 import sys
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import click
 
+from highper_core import engine as find_engine
 from highper_core import engines
 from highper_core.errors import HighperError
 from highper_transports import registry
+from highper_transports.registry import transport as find_transport
+from highper_transports.sockets import Binding
+from highper_transports.workers import CANNOT_START, Foreground, Overseer, Settings, Supervisor, WorkersFailed
 
 from .cli_proxies import proxies
-from .errors import ConfigError, StartupFailed
+from .cli_workers import listening_places, supervision
+from .errors import ConfigError
 from .loading import load_app
 from .log import log_to_stderr
 
 __all__ = ["main"]
 
-CANNOT_START = 3
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
 logger = logging.getLogger("highper")
@@ -100,6 +106,15 @@ def main() -> None:
     help="How long running requests may take at a stop.",
 )
 @click.option(
+    "--quiet",
+    type=click.FloatRange(0),
+    default=5.0,
+    show_default=True,
+    envvar="HIGHPER_QUIET",
+    metavar="SECONDS",
+    help="How long a connection of a replaced worker may rest before it is closed.",
+)
+@click.option(
     "--connections",
     type=click.IntRange(1),
     envvar="HIGHPER_CONNECTIONS",
@@ -107,6 +122,7 @@ def main() -> None:
     help="Open at once; further peers wait. By default what the limit of descriptors allows.",
 )
 @proxies
+@supervision
 def run(
     application: str,
     host: str,
@@ -114,44 +130,36 @@ def run(
     bind: tuple[str, ...],
     uds: str | None,
     fd: int | None,
-    transport: str,
-    engine: str,
     certfile: str | None,
     keyfile: str | None,
     log_level: str,
-    access_log: bool,
-    debug: bool | None,
-    drain: float,
-    connections: int | None,
-    **before: Any,
+    settings: Settings | None,
+    reuse_port: bool,
+    **options: Any,
 ) -> None:
     """Serve an application until SIGINT or SIGTERM.
 
     MODULE:APP names an App, a Router or a handler, for example `examples.demo:app`.
     """
-    log_to_stderr(log_level.upper())
+    log_to_stderr(log_level.upper(), process=settings is not None)
     places = [*bind, *([f"unix:{uds}"] if uds else []), *([f"fd://{fd}"] if fd is not None else [])]
     try:
-        from .server import Server
+        from .server import Server, describe
 
-        server = Server(
-            load_app(application),
-            host=host,
-            port=port,
-            bind=places,
-            transport=transport,
-            engine=engine,
-            ssl=_tls(certfile, keyfile),
-            access_log=access_log,
-            debug=debug,
-            drain=drain,
-            connections=connections,
-            **before,
-        )
-        server.listen()
-    except StartupFailed as error:
-        logger.debug("start-up failed", exc_info=error)
-        _give_up(str(error))
+        bindings = listening_places(places, host, port, reuse_port=reuse_port)
+
+        def serve(bindings: list[Binding], overseer: Overseer) -> None:
+            tls = _tls(certfile, keyfile)  # read in the worker, so that a reload finds a renewed one
+            Server(load_app(application), bind=bindings, ssl=tls, **options).run(overseer)
+
+        if settings is None:
+            serve(bindings, Foreground())
+        else:
+            find_transport(options["transport"])  # loaded once, shared by the workers
+            find_engine(options["engine"])
+            Supervisor(serve, bindings, settings, partial(describe, secure=certfile is not None)).run()
+    except WorkersFailed as error:
+        _give_up(str(error), error.exit_code)
     except (HighperError, OSError) as error:
         logger.debug("start failed", exc_info=error)
         _give_up(str(error))
@@ -190,6 +198,6 @@ def _tls(certfile: str | None, keyfile: str | None) -> Any:
         raise ConfigError(f"the certificate cannot be used: {error}") from error
 
 
-def _give_up(reason: str) -> None:
+def _give_up(reason: str, exit_code: int = CANNOT_START) -> None:
     click.echo(f"highper: {reason}", err=True)
-    sys.exit(CANNOT_START)
+    sys.exit(exit_code)

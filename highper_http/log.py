@@ -7,10 +7,12 @@ import logging
 __all__ = ["log_to_stderr"]
 
 
-def log_to_stderr(level: int | str = logging.INFO) -> None:
+def log_to_stderr(level: int | str = logging.INFO, *, process: bool = False) -> None:
     """Write log lines to standard error, unless this program has configured logging already.
 
     Args:
         level: least severe level that is written.
+        process: each line names its process.
     """
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    pid = "[%(process)d] " if process else ""
+    logging.basicConfig(level=level, format=f"%(asctime)s {pid}%(levelname)s %(name)s %(message)s")

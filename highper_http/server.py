@@ -1,21 +1,22 @@
 """A server: an application, where it listens, and on what.
 
 It starts in the running loop and owns nothing beyond itself: no signal handler, no global state, so many servers can
-live in one loop. Only `listen`, which makes the loop, watches SIGINT and SIGTERM: the first asks for a graceful stop,
-the second for an immediate one.
+live in one loop. Only `listen`, which makes the loop, has an overseer that watches signals or a supervisor's orders.
 
-Start:  compile routes -> start the application up -> listen.
-Stop:   stop listening -> let running requests answer, end resting connections -> cancel what is left after `drain`
-        seconds -> shut the application down.
+Start:     compile routes -> start the application up -> listen.
+Stop:      stop listening -> let running requests answer, end resting connections -> cancel what is left after
+           `drain` seconds -> shut the application down.
+Withdraw:  the same for a server that others have replaced, but no peer loses a request: the next answer of each
+           connection says that it is the last, and those that rest are closed after `quiet` seconds without one.
 """
 
 from __future__ import annotations
 
 import logging
-import signal
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anyio import CancelScope, sleep
@@ -32,6 +33,7 @@ from highper_transports.sockets import Binding, most_connections, parse_binding
 from highper_transports.timers import Timed
 from highper_transports.tls import TLS
 from highper_transports.trust import TrustedPeers
+from highper_transports.workers import Foreground, Overseer, Settings, Supervisor
 
 from .app import App
 from .dispatch import Dispatcher
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
 
     from highper_transports.interfaces import ITransport
 
-__all__ = ["Server"]
+__all__ = ["Server", "describe"]
 
 logger = logging.getLogger("highper")
 
@@ -72,6 +74,7 @@ class Server:
         access_log: write a line per request.
         debug: developer mode; the app's by default.
         drain: seconds that running requests have at a stop.
+        quiet: seconds without a request after which a resting connection is closed when this server withdraws.
         connections: open at once, beyond which nobody is accepted; by default what the limit of descriptors allows.
         trusted_proxies: addresses and networks of the proxies in front, and "unix" for whoever reaches a Unix socket.
         forwarded: the kind of fields they write, "x-forwarded" or "forwarded"; the other kind is ignored.
@@ -96,6 +99,7 @@ class Server:
         access_log: bool = True,
         debug: bool | None = None,
         drain: float = 30.0,
+        quiet: float = 5.0,
         connections: int | None = None,
         trusted_proxies: str | Iterable[str] = (),
         forwarded: ForwardedFields = "x-forwarded",
@@ -113,6 +117,7 @@ class Server:
         self.engine_name = engine
         self.access_log = access_log
         self.drain = drain
+        self.quiet = quiet
         self.addresses: list[Any] = []
         self._ssl = ssl
         self._limits = limits
@@ -133,6 +138,9 @@ class Server:
             ]
         self._stopped: Any = None
         self._stopping = False
+        self._withdrawing = False
+        self._level = logging.INFO
+        self._contexts: ContextPool | None = None
 
     # What is served
 
@@ -179,38 +187,55 @@ class Server:
         """URL of the first TCP binding, once started."""
         for binding, address in zip(self.bindings, self.addresses, strict=False):
             if isinstance(address, tuple):
-                return _url(binding, address)
+                return describe(binding, address)
         raise RuntimeError("the server has no TCP address")
 
     # Life
 
-    def listen(self) -> None:
+    def listen(self, *, workers: int | None = None) -> None:
         """Serve until SIGINT or SIGTERM, in a loop made for it. Blocking.
 
         Log lines go to standard error where this program has not configured logging.
-        """
-        log_to_stderr()
-        provider = find_transport(self.transport_name)
-        provider.run(self._main)
 
-    async def _main(self, transport: ITransport) -> None:
+        Args:
+            workers: processes to fork, each with its own loop and lifespan, kept alive and reloaded by this one, which
+                does not serve. None to serve in this process. A reload starts them anew from what this program has
+                loaded; only `highper run` loads new code.
+
+        Raises:
+            WorkersUnavailable: the platform has no fork, or this program has threads, which a fork would tear.
+            WorkersFailed: the application cannot start, or crashes again and again.
+        """
+        log_to_stderr(process=workers is not None)
+        find_transport(self.transport_name)  # before a fork: it is loaded once
+        if workers is None:
+            self.run(Foreground())
+            return
+
+        def serve(bindings: list[Binding], overseer: Overseer) -> None:
+            self.bindings = bindings
+            self.run(overseer)
+
+        Supervisor(
+            serve,
+            self.bindings,
+            Settings(workers=workers, drain=self.drain),
+            partial(describe, secure=self._ssl is not None),
+        ).run()
+
+    def run(self, overseer: Overseer) -> None:
+        """Serve until `overseer` says so, in a loop made for it. Blocking."""
+        self._level = logging.INFO if overseer.is_alone else logging.DEBUG
+        find_transport(self.transport_name).run(partial(self._main, overseer))
+
+    async def _main(self, overseer: Overseer, transport: ITransport) -> None:
         await self.start(transport)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            transport.watch_signal(number, self._signalled)
+        overseer.begin(transport, self)
         try:
             await self._stopped
         finally:
             await self.finish()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                transport.watch_signal(number, None)
-
-    def _signalled(self) -> None:
-        if self._stopping and self._dispatcher is not None:
-            logger.info("stopping at once")
-            self._cut_off()
-        else:
-            logger.info("stopping: running requests have %g seconds; a second signal ends them now", self.drain)
-            self.stop()
+            overseer.end()
 
     async def serve(self) -> None:
         """Serve in the running loop until `stop` is called or this task is cancelled; then drain."""
@@ -233,8 +258,25 @@ class Server:
         """Stop accepting, drain, shut the application down."""
         await self.finish()
 
+    @property
+    def requests(self) -> int:
+        """Requests begun so far."""
+        return 0 if self._contexts is None else self._contexts.created + self._contexts.reused
+
     def stop(self) -> None:
         """Ask `serve` and `listen` to end. Idempotent; returns at once."""
+        if self._withdrawing and self._service is not None:
+            self._withdrawing = False
+            self._service.shut()
+        self._ask_to_stop()
+
+    def withdraw(self) -> None:
+        """As `stop`, for a server that others have replaced: no peer loses a request. Idempotent; returns at once."""
+        if not self._stopping:
+            self._withdrawing = True
+        self._ask_to_stop()
+
+    def _ask_to_stop(self) -> None:
         if not self._stopping:
             self._stopping = True
             if self._stopped is not None:
@@ -261,10 +303,11 @@ class Server:
         if isinstance(router, App):
             self._lifespan = router.running()
             await self._lifespan.__aenter__()
+        self._contexts = ContextPool(lambda: Request(limits, self._forwarding), Response)
         self._dispatcher = Dispatcher(
             table,
             transport,
-            ContextPool(lambda: Request(limits, self._forwarding), Response),
+            self._contexts,
             copy_context(),
             debug=self.debug,
             access_log=self.access_log,
@@ -287,8 +330,8 @@ class Server:
                 listener = await transport.listen(binding, opened)
                 self._service.listeners.append(listener)
                 self.addresses.append(listener.address)
-                place = _url(binding, listener.address)
-                logger.info("listening at %s (%s, %s engine)", place, transport.name, engine.name)
+                place = describe(binding, listener.address)
+                logger.log(self._level, "listening at %s (%s, %s engine)", place, transport.name, engine.name)
         except BaseException:
             await self.finish()
             raise
@@ -306,18 +349,21 @@ class Server:
                 await lifespan.__aexit__(None, None, None)
 
     async def _drain(self, service: Service, transport: ITransport) -> None:
-        deadline = _CutOff(self._cut_off)
+        deadline = _CutOff(self.cut_off)
         transport.timers.arm(deadline, transport.now() + self.drain)
         try:
+            if self._withdrawing:
+                service.withdraw(self.quiet)
+                await service.emptied(self.drain)
             await service.stop(self.drain + GRACE)
             while self._dispatcher is not None and self._dispatcher.is_sheltering and not deadline.is_over:
                 await sleep(PAUSE)
         finally:
             transport.timers.cancel(deadline)
-            self._cut_off()
+            self.cut_off()
 
-    def _cut_off(self) -> None:
-        """Cancel every handler that still runs."""
+    def cut_off(self) -> None:
+        """Cancel every handler that still runs; one that has not answered yet answers 503."""
         if self._service is None or self._dispatcher is None:
             return
         self._dispatcher.stopping = True
@@ -344,8 +390,9 @@ class _CutOff(Timed):
         self._act()
 
 
-def _url(binding: Binding, address: Any) -> str:
-    scheme = "https" if binding.tls is not None else "http"
+def describe(binding: Binding, address: Any, *, secure: bool = False) -> str:
+    """Return the URL of a place that is listened at."""
+    scheme = "https" if secure or binding.tls is not None else "http"
     if not isinstance(address, tuple):
         return f"{scheme}+unix:{address}"
     host, port = address

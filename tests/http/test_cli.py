@@ -16,7 +16,7 @@ from highper_http.cli import main
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Server]:
-    """Servers that would have listened; `listen` returns at once."""
+    """Servers that would have listened; `run` returns at once."""
     (tmp_path / "sample_app.py").write_text(
         "from highper_http import App\napp = App()\nclass box:\n    inner = app\nnumber = 7\n"
         "async def handler(req): return 'x'\n"
@@ -31,8 +31,8 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Server]:
     for name in ("PORT", "HIGHPER_ENGINE"):
         monkeypatch.delenv(name, raising=False)
     servers: list[Server] = []
-    monkeypatch.setattr(Server, "listen", lambda server: servers.append(server))
-    monkeypatch.setattr(cli, "log_to_stderr", lambda level: None)
+    monkeypatch.setattr(Server, "run", lambda server, overseer: servers.append(server))
+    monkeypatch.setattr(cli, "log_to_stderr", lambda level, process: None)
     return servers
 
 
