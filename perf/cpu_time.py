@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 __all__ = ["cores", "tree", "tree_cpu_seconds"]
@@ -28,6 +29,7 @@ def tree(pid: int) -> Iterator[int]:
             yield from tree(int(child))
 
 
+@cache
 def cores() -> tuple[int, int]:
     """Return the core for the server and the one for the load generator, the same when there is only one."""
     usable = sorted(os.sched_getaffinity(0))

@@ -67,6 +67,10 @@ class Results:
         if commit not in self._data["commits"]:
             self._data["commits"].append(commit)
 
+    def note_method(self, name: str, value: object) -> None:
+        """Remember `value`, which holds for these results as a whole."""
+        self._data["method"][name] = value
+
     def note_contestant(self, contestant: Contestant) -> None:
         """Remember who `contestant` is."""
         self._data["contestants"][contestant.name] = {
@@ -154,8 +158,8 @@ class Results:
         Raises:
             LookupError: no peer's plaintext was measured.
         """
-        method = self._data["method"]
-        if workload.name not in (rates := method.setdefault("rates", {})):
+        rates = self._data["method"].setdefault("rates", {})
+        if workload.name not in rates:
             best = self.best_peer("plaintext", "microseconds")
             if best is None:
                 raise LookupError("a fixed rate needs the plaintext figures of a peer: run that workload first")

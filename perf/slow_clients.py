@@ -1,8 +1,8 @@
 """How long others wait while slow clients are attached, and how long the slow ones are borne.
 
-Usage: python perf/slow_clients.py [--transport NAME] [--slow N] [--rounds N] [--seconds S] [--bear]
+Usage: python perf/slow_clients.py [--transport NAME] [--python PATH] [--slow N] [--rounds N] [--seconds S] [--bear]
 
-Rounds alternate: the median answer time of a light load alone, then with N slow clients of all six kinds attached
+Rounds alternate: the median answer time at 30 % load alone, then with N slow clients of all six kinds attached
 (no first byte, head drip, body drip, body stall, never reading, idle). With --bear it waits, for default limits, until
 the server has ended every slow client and prints when it did; that takes two minutes.
 """
@@ -11,20 +11,30 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import selectors
 import socket
 import statistics
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cpu_time import cores
-from record import environment, write_results
+from compare import CACHE
+from contestants import Contestant
+from cpu_time import cores, tree_cpu_seconds
+from generators import generate, saturate
+from record import commit, environment, write_results
+from running import Running, Unfit, running
+from workloads import WORKLOADS
+
+__all__ = ["SlowClients", "slow_app", "slowdowns"]
 
 HOME = Path(__file__).parent
+SHARE = 0.3  # of the load the server's core can bear
+SETTLE = 6.0  # seconds; the first slow clients are ended after ten
+BUSY = 0.1  # of its core: what dripping clients cost, and some
 REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 UPLOAD = b"POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n"
 LARGE = b"GET /large HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -42,7 +52,7 @@ KINDS: dict[str, tuple[bytes, bytes]] = {
 
 
 class SlowClients:
-    """A crowd of slow clients, stepped by a thread of its own."""
+    """A crowd of slow clients, stepped by a thread of its own, away from the server's core."""
 
     def __init__(self, port: int, count: int) -> None:
         self.ended: dict[str, list[float]] = {kind: [] for kind in KINDS}
@@ -72,6 +82,7 @@ class SlowClients:
             client.close()
 
     def _step(self) -> None:
+        os.sched_setaffinity(0, {cores()[1]})
         with selectors.DefaultSelector() as selector:
             for client, (kind, _) in self._clients.items():
                 if kind != "never reading":
@@ -115,42 +126,45 @@ def _is_reset(client: socket.socket) -> bool:
     return client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 
-def answer_times(port: int, seconds: float) -> float:
-    """Return the median seconds that an answer takes, four keep-alive connections in turn, 500 requests a second."""
-    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(4)]
-    times: list[float] = []
-    end = time.monotonic() + seconds
-    try:
-        while time.monotonic() < end:
-            client = clients[len(times) % len(clients)]
-            started = time.perf_counter()
-            client.sendall(REQUEST)
-            client.recv(65536)
-            times.append(time.perf_counter() - started)
-            time.sleep(0.002)
-    finally:
-        for client in clients:
-            client.close()
-    return statistics.median(times)
-
-
-@contextlib.contextmanager
-def server(transport: str) -> Iterator[int]:
-    """Run the application in a process of its own core; yield its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+def slow_app(python: str, transport: str) -> Contestant:
+    """Return the application that slow clients talk to, on `transport`."""
     script = str(HOME / "servers" / "slow_app.py")
-    process = subprocess.Popen(["taskset", "-c", str(cores()[0]), sys.executable, script, transport, str(port)])
-    try:
-        for _ in range(200):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.kill()
-        process.wait()
+    return Contestant(
+        "slow", "", "highper", lambda ground: [python, script, transport], frozenset(), path=(HOME.parent,)
+    )
+
+
+def slowdowns(server: Running, cache: Path, slow: int, rounds: int, seconds: float) -> Iterator[tuple[float, float]]:
+    """Yield, for each round, the median microseconds an answer takes: alone, and with `slow` slow clients attached.
+
+    The rate is `SHARE` of what the server's core can bear.
+    """
+    before = tree_cpu_seconds(server.pid)
+    at_most = saturate(server.workload, server.port, 1)
+    rate = SHARE * at_most.requests / (tree_cpu_seconds(server.pid) - before)
+    for _ in range(rounds):
+        alone = generate(server.workload, server.port, cache, seconds, rate).p50
+        crowd = SlowClients(server.port, slow)
+        try:
+            _settle(server)
+            beside = generate(server.workload, server.port, cache, seconds, rate).p50
+            if len(crowd) < slow * 0.9:
+                raise Unfit(f"only {len(crowd)} of {slow} slow clients were still attached")
+        finally:
+            crowd.close()
+        if alone is not None and beside is not None:
+            yield alone, beside
+
+
+def _settle(server: Running) -> None:
+    """Wait until the server has sent the never reading as much as the kernel takes for them, many megabytes."""
+    give_up = time.monotonic() + SETTLE
+    used = tree_cpu_seconds(server.pid)
+    while time.monotonic() < give_up:
+        time.sleep(0.25)
+        before, used = used, tree_cpu_seconds(server.pid)
+        if used - before < 0.25 * BUSY:
+            return
 
 
 def bear(port: int, count: int, report: Callable[[str], None]) -> dict[str, float]:
@@ -169,29 +183,26 @@ def bear(port: int, count: int, report: Callable[[str], None]) -> dict[str, floa
 def main() -> int:
     """Run the comparison; return a process status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--transport", default="uvloop")
-    parser.add_argument("--slow", type=int, default=200)
+    parser.add_argument("--transport", default="auto")
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--cache", type=Path, default=CACHE)
+    parser.add_argument("--slow", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--bear", action="store_true")
     options = parser.parse_args()
     ratios: list[float] = []
     ends: dict[str, float] = {}
-    with server(options.transport) as port:
-        answer_times(port, 0.5)
-        for number in range(1, options.rounds + 1):
-            alone = answer_times(port, options.seconds)
-            crowd = SlowClients(port, options.slow)
-            beside = answer_times(port, options.seconds)
-            crowd.close()
+    with running(slow_app(options.python, options.transport), WORKLOADS["plaintext"], options.cache) as server:
+        for alone, beside in slowdowns(server, options.cache, options.slow, options.rounds, options.seconds):
             ratios.append(beside / alone)
-            print(f"round {number}: {alone * 1e6:6.0f} us alone, {beside * 1e6:6.0f} us beside, {ratios[-1]:.3f}")
+            print(f"{alone:6.0f} us alone, {beside:6.0f} us beside, {ratios[-1]:.3f}", flush=True)
         if options.bear:
-            ends = bear(port, options.slow, print)
+            ends = bear(server.port, options.slow, print)
             for kind, seconds in ends.items():
                 print(f"{kind:<16}{seconds:7.2f} s")
     print(f"median ratio {statistics.median(ratios):.3f}")
-    results = {"environment": environment(sys.executable), "ratios": ratios, "ended_after": ends}
+    results = {"environment": environment(options.python), "commit": commit(), "ratios": ratios, "ended_after": ends}
     print(f"written to {write_results(f'slow_clients-{options.transport}', results)}")
     return 0
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import given
 
@@ -63,7 +64,7 @@ async def upload(request: Request) -> str:
 
 
 def main(transport: str, embedded: bool) -> None:
-    options = {"host": "127.0.0.1", "port": given.PORT, "transport": transport, "access_log": False}
+    options: dict[str, Any] = {"host": "127.0.0.1", "port": given.PORT, "transport": transport, "access_log": False}
     if given.CERTIFICATE is not None and given.KEY is not None:
         import ssl
 

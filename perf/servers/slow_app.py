@@ -1,11 +1,13 @@
 """What slow clients talk to: a short answer, an endless one, an upload. Default limits.
 
-Usage: slow_app.py TRANSPORT PORT.
+Usage: slow_app.py TRANSPORT
 """
 
 from __future__ import annotations
 
 import sys
+
+import given
 
 from highper_http import App, Request, Response
 
@@ -30,4 +32,4 @@ async def upload(request: Request) -> str:
 
 
 if __name__ == "__main__":
-    app.listen(host="127.0.0.1", port=int(sys.argv[2]), transport=sys.argv[1], access_log=False)
+    app.listen(host="127.0.0.1", port=given.PORT, transport=sys.argv[1], access_log=False)
