@@ -16,6 +16,7 @@ cdef class Listener:
     cdef object transport
     cdef object opened
     cdef object tls  # what secures its streams, or None
+    cdef object proxies  # whose header comes before that, or None
     cdef object local  # address of every stream accepted here, None where it must be asked for
     cdef uint16_t place  # the number by which records know it
     cdef Py_ssize_t streams  # open ones that were accepted here

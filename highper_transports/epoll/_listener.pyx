@@ -17,7 +17,7 @@ from ._address cimport keep_peer, kept_peer, local_name
 from ._kernel cimport EPOLLEXCLUSIVE, EPOLLIN, sockaddr_storage, socklen_t
 from ._poller cimport SCRATCH, Poller
 from ._records cimport Record
-from ._secure cimport greet_peer, resume, stir
+from ._secure cimport SecureStream, greet_peer, resume, stir
 from ._stream cimport EpollStream, new_stream
 
 cdef enum:
@@ -37,9 +37,10 @@ cdef class Listener:
         opened: called with each new stream.
         local: address of the streams on this side, None where they must be asked for it.
         tls: what secures them, a `TLS`; or None.
+        proxies: `TrustedPeers` whose PROXY header comes before TLS, and nobody else; or None.
     """
 
-    def __init__(self, Poller poller not None, socket, transport, opened, local, tls=None):
+    def __init__(self, Poller poller not None, socket, transport, opened, local, tls=None, proxies=None):
         global _numbers
         _numbers = (_numbers + 1) & 0x3FFFFFFF
         self.number = _numbers
@@ -50,6 +51,7 @@ cdef class Listener:
         self.opened = opened
         self.local = local
         self.tls = tls
+        self.proxies = proxies
         poller.settle(self)
         self._update()
 
@@ -134,8 +136,8 @@ cdef class Listener:
             self.poller.release(fd)
             return self._starve()
         stream = self.make(fd, record)
-        if self.tls is not None:
-            return 0  # announced when its handshake is done
+        if self.tls is not None:  # announced when its handshake is done
+            return (<SecureStream>stream).begin(self.proxies)
         try:
             self.opened(stream)
         except BaseException:

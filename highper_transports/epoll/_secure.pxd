@@ -9,6 +9,7 @@ from ._stream cimport EpollStream
 
 cdef class SecureStream(EpollStream):
     cdef Session session  # None before the first byte of a peer that connected to us
+    cdef object header  # reads the PROXY header that comes first, until it is whole; or None
     cdef object tls  # TLS, until the session is open
     cdef object opened  # called once it is
     cdef object failed  # called with an error where it does not get there; or None
@@ -17,6 +18,11 @@ cdef class SecureStream(EpollStream):
     cdef bint end_told
     cdef Py_ssize_t answers  # bytes of the protocol's own that the peer has not read
 
+    # The peer was accepted: it may greet us, behind a PROXY header where `proxies` is not None.
+    cdef int begin(self, object proxies) except -1
+
+    cdef int _absorb(self, const char *data, Py_ssize_t count, double now) except -1
+    cdef int _read_header(self, Py_ssize_t count, double now) except -1
     cdef int _take(self, Py_ssize_t count, double now) except -1
     cdef int _catch_up(self, double now) except -1
     cdef int _opened(self) except -1

@@ -19,7 +19,9 @@ from cpython.ref cimport Py_INCREF
 
 import ssl
 
-from ..errors import ConnectFailed
+from highper_core.proxy_protocol import ProxyHeaderInvalid, ProxyHeaderReader
+
+from ..proxied import refuse
 
 from ..stream cimport Receiver, Stream
 from ..timers cimport TimerWheel
@@ -47,6 +49,11 @@ cdef class SecureStream(EpollStream):
     # Reading
 
     cdef int arrived(self, Py_ssize_t count, double now) except -1:
+        if self.header is not None:
+            return self._read_header(count, now)
+        return self._absorb(self.poller.scratch, count, now)
+
+    cdef int _absorb(self, const char *data, Py_ssize_t count, double now) except -1:
         cdef bint fresh
         cdef int fd = self.fd
         cdef Py_ssize_t filled, before
@@ -60,7 +67,7 @@ cdef class SecureStream(EpollStream):
             self.session = Session(self.tls.context, True)
         fresh = not self.session.open
         try:
-            filled = self.session.absorb(self.poller.scratch, count, plain, sink)
+            filled = self.session.absorb(data, count, plain, sink)
         except (ssl.SSLError, ValueError) as error:
             self._answer()  # an alert
             return self.end(error)
@@ -70,14 +77,14 @@ cdef class SecureStream(EpollStream):
         if fresh:
             if not self.session.open:
                 return 0
-            data = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(plain), filled)
+            content = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(plain), filled)
             self._opened()
             if self.fd < 0:  # laid to rest, perhaps with bytes to wake for
                 record = self.poller.records.get(fd)
                 if record != NULL and record.generation == self.generation and record.stream == NULL:
-                    return _rouse(self.poller.places[record.place], fd, record, data, now)
+                    return _rouse(self.poller.places[record.place], fd, record, content, now)
                 return 0
-            self.held = data
+            self.held = content
         elif sink is not None and sink.filled > before:
             if not sink.missing:
                 self.sink = None
@@ -146,6 +153,30 @@ cdef class SecureStream(EpollStream):
         self.sink = intake if intake is not None and intake.missing else None
 
     # The handshake
+
+    cdef int begin(self, object proxies) except -1:
+        if proxies is not None:
+            if not proxies.admits(self.peer, self.local):
+                refuse(self.peer)
+                self.abort()
+                return 0
+            self.header = ProxyHeaderReader()
+        return 0
+
+    cdef int _read_header(self, Py_ssize_t count, double now) except -1:
+        cdef bytes behind
+        try:
+            found = self.header.receive_data(PyBytes_FromStringAndSize(self.poller.scratch, count))
+        except ProxyHeaderInvalid as error:
+            refuse(self.peer, error)
+            self.abort()
+            return 0
+        if found is None:
+            return 0
+        self.header = None
+        header, behind = found
+        self.present(header)
+        return self._absorb(PyBytes_AS_STRING(behind), PyBytes_GET_SIZE(behind), now) if behind else 0
 
     cdef int _opened(self) except -1:
         """The handshake is done: announce the stream."""

@@ -26,6 +26,7 @@ from collections import deque
 from .files import send_file
 
 from ..stream cimport Receiver, Stream
+from ._address cimport local_name, peer_name
 from ._kernel cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, iovec
 from ._listener cimport Listener
 from ._poller cimport SCRATCH, Poller
@@ -455,3 +456,24 @@ cdef int set_up(EpollStream stream, Poller poller, int fd, Record *record) excep
     Py_INCREF(stream)
     record.stream = <PyObject *>stream
     return 0
+
+
+def adopt(Poller poller not None, transport, int fd):
+    """Return the stream of a connected, non-blocking socket, which it owns from now on.
+
+    Raises:
+        OSError: it cannot be watched, and was closed.
+    """
+    cdef EpollStream stream
+    cdef Record *record
+    cdef int error
+    poller.adopt(fd)
+    record = poller.records.get(fd)
+    error = poller.watch(fd, EPOLLIN, record.generation)
+    if error < 0:
+        poller.release(fd)
+        raise OSError(-error, os.strerror(-error))
+    stream = new_stream(poller, transport, fd, record)
+    stream.peer = peer_name(poller.kernel, fd)
+    stream.local = local_name(poller.kernel, fd)
+    return stream

@@ -14,16 +14,20 @@ from typing import Any
 from zope.interface import implementer
 
 from ..asyncio.tasks import TaskStarter
-from ..asyncio.transport import AsyncioListener, AsyncioTransport
+from ..asyncio.transport import AsyncioTransport
+from ..errors import ConnectFailed
 from ..interfaces import IListener, IStreamOwner
 from ..rest import Rest
 from ..sockets import Binding, address_of
 from ..stream import Stream
 from ..timers import TimerWheel
+from ..tls import TLS
+from .connecting import reach
 
 try:
     from ._listener import Listener
     from ._poller import Poller
+    from ._stream import adopt
     from .loop import EpollLoop
 except ImportError as error:
     _missing: str | None = f"the compiled part of the epoll transport is not built ({error})"
@@ -139,20 +143,40 @@ class EpollTransport(AsyncioTransport):
         """Return a loop as `run` uses it."""
         return EpollLoop()
 
-    async def listen(self, binding: Binding, opened: Callable[[Stream], object]) -> EpollListener | AsyncioListener:
+    async def listen(self, binding: Binding, opened: Callable[[Stream], object]) -> EpollListener:  # type: ignore[override]
         """Accept streams on every socket that `binding` means.
 
         Raises:
             BindingInvalid: the place cannot be listened at.
         """
-        if binding.tls is not None:
-            return await super().listen(binding, opened)
-
         def accept(listening: socket.socket) -> Listener:
             if listening.family != socket.AF_UNIX:  # what is accepted inherits it
                 listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             address = address_of(listening)
             fixed = not (isinstance(address, tuple) and address[0] in ("0.0.0.0", "::"))
-            return Listener(self.poller, listening, self, opened, address if fixed else None)
+            local = address if fixed else None
+            return Listener(self.poller, listening, self, opened, local, binding.tls, binding.proxy_protocol)
 
         return EpollListener(binding, accept)
+
+    async def connect(
+        self, address: Any, opened: Callable[[Stream], object], *, tls: TLS | None = None
+    ) -> Stream:
+        """Open a stream to (host, port) or to a Unix path.
+
+        Raises:
+            ConnectFailed: the peer could not be reached, or its certificate not be trusted.
+        """
+        if tls is not None:
+            return await super().connect(address, opened, tls=tls)
+        try:
+            connected = await reach(self.loop, address)
+            stream = adopt(self.poller, self, connected.detach())
+        except OSError as error:
+            raise ConnectFailed(f"cannot reach {address}: {error}") from error
+        try:
+            opened(stream)
+        except BaseException:
+            stream.abort()
+            raise
+        return stream
