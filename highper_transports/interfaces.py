@@ -48,8 +48,8 @@ class ITransport(Interface):
     def call_soon(callback: Callable[..., object], *args: Any) -> None:
         """Call back on the next pass of the loop, never synchronously."""
 
-    def spawn(coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
-        """Run `coroutine` in a new task with `contextvars.Context` `context`; return the task.
+    def spawn(coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None = None) -> Any:
+        """Run `coroutine` in a new task with `contextvars.Context` `context`, called `name`; return the task.
 
         The first step runs at once where no task is current and the loop allows it, else on the next pass. The task
         is a real one of the loop: `current_task`, timeouts, task groups and cancellation work from its first step.

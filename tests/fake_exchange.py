@@ -151,7 +151,7 @@ class FakeTransport:
     def now(self) -> float:
         return self.time
 
-    def spawn(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> FakeTask:
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None = None) -> FakeTask:
         task = FakeTask(coroutine, context)
         self.tasks.append(task)
         return task

@@ -1,12 +1,18 @@
 # Augments tasks.py.
 
 
+cdef class _FirstStep:
+    cdef object context
+    cdef object step
+
+
+cdef _FirstStep _first
+
+
 cdef class TaskStarter:
     cdef object _loop
     cdef set _running
-    cdef bint _catches
-    cdef tuple _caught
-    cdef object _context
+    cdef bint _keeps
 
-    cpdef object start(self, object coroutine, object context)
-    cdef object _start_caught(self, object coroutine, object context)
+    cpdef object start(self, object coroutine, object context, object name=*)
+    cdef object _start_kept(self, object coroutine, object context, object name)

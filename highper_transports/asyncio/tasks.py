@@ -6,9 +6,9 @@ second write. It is a real task from its first instruction: `current_task`, time
 anyio find what they look for.
 
 From Python 3.12 on the task itself can do it. On 3.11 the constructor of a task asks its loop to call its first step
-soon; on a loop that Highper made (`EagerLoop`) that one request is caught and the step is run at once, in the task's
-own context. In both cases only where no task is current, because a step within a step would let one task's code run
-in the middle of another's.
+soon; a loop class that Highper made (`EagerLoop`) keeps that one request back and the step is run at once, in the
+task's own context. In both cases only where no task is current, because a step within a step would let one task's
+code run in the middle of another's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,41 @@ NATIVE = sys.version_info >= (3, 12)
 
 
 class EagerLoop:
-    """Marks a loop class of ours, whose instances let `call_soon` be replaced for the length of a constructor."""
+    """A loop class of ours, whose `call_soon` keeps the first step of a task back while `TaskStarter` makes it.
+
+    Named after the loop class that it extends.
+    """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if not NATIVE:
+            cls.call_soon = _keeping_back(cls.call_soon)  # type: ignore[attr-defined]
+
+
+class _FirstStep:
+    """The first step of the task that is being made."""
+
+    __slots__ = ("context", "step")
+
+    def __init__(self) -> None:
+        self.context: Context | None = None  # of that task; None while none is made
+        self.step: Callable[..., object] | None = None
+
+
+_first = _FirstStep()
+
+
+def _keeping_back(call_soon: Callable[..., Any]) -> Callable[..., Any]:
+    def call_soon_or_keep(
+        self: AbstractEventLoop, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> Any:
+        if context is not None and context is _first.context:
+            _first.step = callback
+            return None
+        # the constructor allocates, so a collection may run in it, and finalisers that call soon
+        return call_soon(self, callback, *args, context=context)
+
+    return call_soon_or_keep
 
 
 class TaskStarter:
@@ -35,51 +69,40 @@ class TaskStarter:
         loop: where they run.
     """
 
-    __slots__ = ("_loop", "_running", "_catches", "_caught", "_context")
+    __slots__ = ("_loop", "_running", "_keeps")
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
         self._running: set[Task[Any]] = set()
-        self._catches = isinstance(loop, EagerLoop) and not NATIVE
-        self._caught: tuple[Any, ...] | None = None
-        self._context: Context | None = None  # of the task that is being made
+        self._keeps = isinstance(loop, EagerLoop) and not NATIVE
 
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> Task[Any]:
+    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None = None) -> Task[Any]:
         """Return a new task whose first step has run, where that is possible."""
-        if self._catches:
-            task = self._start_caught(coroutine, context)
+        if self._keeps:
+            task = self._start_kept(coroutine, context, name)
         elif NATIVE and current_task(self._loop) is None:
-            task = Task(coroutine, loop=self._loop, context=context, eager_start=True)  # type: ignore[call-arg,unused-ignore]
+            task = Task(coroutine, loop=self._loop, name=name, context=context, eager_start=True)  # type: ignore[call-arg,unused-ignore]
         else:
-            task = Task(coroutine, loop=self._loop, context=context)
+            task = Task(coroutine, loop=self._loop, name=name, context=context)
         if not task.done():
             self._running.add(task)
             task.add_done_callback(self._running.discard)
         return task
 
-    def _start_caught(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> Task[Any]:
-        loop: Any = self._loop
-        self._context = context
-        loop.call_soon = self._catch
+    def _start_kept(self, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None) -> Task[Any]:
+        _first.context = context
         try:
-            task = Task(coroutine, loop=loop, context=context)
+            task = Task(coroutine, loop=self._loop, name=name, context=context)
         finally:
-            del loop.call_soon
-            self._context = None
-        caught, self._caught = self._caught, None
-        assert caught is not None, "a new task asks for its first step"
+            _first.context = None
+        step, _first.step = _first.step, None
+        if step is None:  # another thread made a task meanwhile; this one was scheduled
+            return task
         try:
-            context.run(*caught)
+            context.run(step)
         except RuntimeError:  # a task is current: its step refuses to begin, and nothing of it has run
-            loop.call_soon(*caught, context=context)
+            self._loop.call_soon(step, context=context)
         return task
-
-    def _catch(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
-        if context is not None and context is self._context:
-            self._caught = (callback, *args)
-            return None
-        # the constructor allocates, so a collection may run in it, and finalisers that call soon
-        return type(self._loop).call_soon(self._loop, callback, *args, context=context)

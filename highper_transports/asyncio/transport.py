@@ -194,9 +194,11 @@ class AsyncioTransport:
         """Call back on the next pass of the loop."""
         self.loop.call_soon(callback, *args)
 
-    def spawn(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> asyncio.Task[Any]:
+    def spawn(
+        self, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None = None
+    ) -> asyncio.Task[Any]:
         """Run `coroutine` in a new task."""
-        return self.tasks.start(coroutine, context)
+        return self.tasks.start(coroutine, context, name)
 
     def waiter(self) -> AsyncioWaiter:
         """Return a fresh one-shot waiter."""

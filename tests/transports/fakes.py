@@ -118,7 +118,9 @@ class HandTransport:
         heappush(self.handles, handle)
         return handle
 
-    def spawn(self, coroutine: Coroutine[Any, Any, Any], context: Context | None = None) -> Task:
+    def spawn(
+        self, coroutine: Coroutine[Any, Any, Any], context: Context | None = None, name: str | None = None
+    ) -> Task:
         task = Task(coroutine, context or copy_context())
         task.step()
         return task

@@ -90,24 +90,24 @@ class OwnSpawn(MemoryTransport):
         super().__init__()
         self.spawn = self.start
 
-    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
+    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None = None) -> Any:
         raise NotImplementedError
 
 
 class ForeignContext(OwnSpawn):
-    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
+    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None = None) -> Any:
         return self.tasks.start(coroutine, copy_context())
 
 
 class LazyStart(OwnSpawn):
-    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
+    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None = None) -> Any:
         return self.loop.create_task(coroutine, context=context)
 
 
 class StepWithoutTask(OwnSpawn):
     """Drives the first step by hand, as a coroutine driver of one's own would."""
 
-    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
+    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None = None) -> Any:
         if asyncio.current_task() is not None:
             return self.tasks.start(coroutine, context)
         done = self.loop.create_future()
