@@ -22,6 +22,7 @@ from .sockets import Binding, parse_binding
 from .stream import Receiver, Stream
 from .timers import Timed, TimerWheel
 from .tls import TLS, client_context, server_context
+from .trust import TrustedPeers
 
 __all__ = [
     "Binding",
@@ -48,6 +49,7 @@ __all__ = [
     "TimerWheel",
     "TransportError",
     "TransportUnavailable",
+    "TrustedPeers",
     "available",
     "client_context",
     "parse_binding",
