@@ -257,6 +257,8 @@ class PortableWebSocket(WebSocketSpeaker):
         """Return the fragment that a run of payload makes, or the message that it ends; None for nothing to show."""
         begins = self._messages.opcode is None
         text = self._kind is FrameOpcode.TEXT
+        if self.gather and not self._gathered and self._messages.decoder is not None:
+            self._gathered += self._messages.decoder.getstate()[0]  # a character of which a part was not shown yet
         shown = self._messages.process_frame(frame._replace(opcode=self._kind if begins else FrameOpcode.CONTINUATION))
         if self.gather:
             self._gathered += frame.payload  # type: ignore[arg-type]

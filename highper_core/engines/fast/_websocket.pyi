@@ -1,0 +1,3 @@
+from ...websocket import WebSocket
+
+class FastWebSocket(WebSocket): ...

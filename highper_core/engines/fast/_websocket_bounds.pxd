@@ -1,0 +1,14 @@
+# The bounds of `Limits` that a WebSocket looks at, as C numbers.
+
+from ._keepalive cimport SocketTimes
+
+
+cdef class WebSocketBounds:
+    cdef readonly object limits
+    cdef SocketTimes times
+    cdef long long frame  # -1 for none
+    cdef long long message
+    cdef Py_ssize_t pongs
+
+
+cdef WebSocketBounds websocket_bounds_of(object limits)
