@@ -9,6 +9,7 @@ A stream accepted here rests as a record, without an object. What a record has n
 water marks. Bytes make an object anew; an end or an error at rest needs none.
 """
 
+cimport cython
 from libc.errno cimport EAGAIN, EBADF, EFAULT, EINTR, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOTSOCK, EOPNOTSUPP
 
 import os
@@ -27,6 +28,7 @@ cdef double RETRY = 1.0  # seconds until a system that was short is asked again
 cdef uint32_t _numbers = 0
 
 
+@cython.no_gc_clear  # its methods rely on what it refers to, also while a cycle is taken apart
 cdef class Listener:
     """Accepts on one listening socket, which it owns.
 

@@ -14,6 +14,7 @@ running loop the epoll descriptor is one of those it watches, for as long as som
 Nothing but KeyboardInterrupt and SystemExit leaves a turn: what else is raised goes to the loop's exception handler.
 """
 
+cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
@@ -41,6 +42,7 @@ cdef enum:
     EXPIRING = 256  # records whose deadline has passed, ended in one go
 
 
+@cython.no_gc_clear  # its methods rely on what it refers to, also while a cycle is taken apart
 cdef class Poller:
     """One epoll set.
 

@@ -12,6 +12,7 @@ A socket that reports what nobody wants to know now, such as a hang-up while rea
 somebody does; level-triggered, it would be told of again and again.
 """
 
+cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
@@ -49,6 +50,7 @@ cdef bint _is_short(Py_ssize_t error) noexcept:
     return error == -ENOBUFS or error == -ENOMEM
 
 
+@cython.no_gc_clear  # its methods rely on what it refers to, also while a cycle is taken apart
 cdef class EpollStream(Stream):
     """A peer's bytes over a socket of ours. Made by `new_stream`."""
 

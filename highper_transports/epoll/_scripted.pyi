@@ -1,0 +1,13 @@
+from typing import Protocol
+
+class Script(Protocol):
+    def call(self, name: str, fd: int, amount: int) -> int: ...
+    def accepted(self, fd: int) -> None: ...
+    def strays(self, kernel: ScriptedKernel) -> list[tuple[int, int, int]]: ...
+
+class ScriptedKernel:
+    script: Script
+    words: dict[int, int]
+    past: list[int]
+    error: BaseException | None
+    def __init__(self, script: Script) -> None: ...
