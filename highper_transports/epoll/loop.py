@@ -133,12 +133,15 @@ def _asked(events: int) -> int:
 class EpollLoop(asyncio.SelectorEventLoop, EagerLoop):
     """asyncio's loop over the set of a `Poller`.
 
+    Args:
+        kernel: another one, for tests.
+
     Attributes:
         poller: serves our sockets.
     """
 
-    def __init__(self) -> None:
-        self.poller = Poller(self, False)
+    def __init__(self, kernel: Any = None) -> None:
+        self.poller = Poller(self, False, kernel)
         super().__init__(_Selector(self, self.poller))
         self.poller.belong(self._ready)  # type: ignore[attr-defined]
 

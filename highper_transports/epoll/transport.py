@@ -112,13 +112,16 @@ class EpollTransport(AsyncioTransport):
     """The provider that owns its sockets; made inside a running loop, which `run` makes its own.
 
     Tasks, waiters and signals are the loop's; streams secured by TLS are asyncio's.
+
+    Args:
+        kernel: another one, for tests, in a loop that is not ours.
     """
 
     name = "epoll"
 
-    def __init__(self) -> None:
+    def __init__(self, kernel: Any = None) -> None:
         self.loop = asyncio.get_running_loop()
-        self.poller = self.loop.poller if isinstance(self.loop, EpollLoop) else Poller(self.loop, True)
+        self.poller = self.loop.poller if isinstance(self.loop, EpollLoop) else Poller(self.loop, True, kernel)
         self.now = time.monotonic
         self.timers = TimerWheel(self.now, self._call_at)
         self.rest = EpollRest(self.poller)
