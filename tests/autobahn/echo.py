@@ -13,7 +13,18 @@ import argparse
 import asyncio
 import os
 
-from highper_core import NEED_DATA, PAUSED, Event, HttpConnection, Limits, RemoteProtocolError, Request, Response, Role
+from highper_core import (
+    NEED_DATA,
+    PAUSED,
+    Connection,
+    Event,
+    HttpConnection,
+    Limits,
+    RemoteProtocolError,
+    Request,
+    Response,
+    Role,
+)
 from highper_core.engines import WebSocketConnection
 from highper_core.events import BytesFragment, InformationalResponse, TextFragment
 from highper_core.handshake import ClientOpening, read_opening, refusal
@@ -81,10 +92,9 @@ async def serve(engine: str, deflate: DeflateSettings | None) -> None:
     await server.serve_forever()
 
 
-async def _head(http: object, reader: asyncio.StreamReader) -> Event:
-    assert isinstance(http, object)
-    while (event := http.next_event()) is NEED_DATA:  # type: ignore[attr-defined]
-        http.receive_data(await reader.read(READ))  # type: ignore[attr-defined]
+async def _head(http: Connection, reader: asyncio.StreamReader) -> Event:
+    while (event := http.next_event()) is NEED_DATA:
+        http.receive_data(await reader.read(READ), asyncio.get_running_loop().time())
     assert isinstance(event, Event)
     return event
 

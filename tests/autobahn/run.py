@@ -3,8 +3,8 @@
 Usage: python tests/autobahn/run.py WSTEST OUT [--all] [--engine E ...] [--side server|client ...]
 
 WSTEST is the suite's program. Runs the 301 cases of sections 1-7, 9 and 10 without compression, and sections 12 and 13
-with it; of those two 12.1 and 13.1 alone unless `--all`. Prints a table and writes it to OUT/summary.md; status 1 for any
-case that is neither OK nor informational, and when cases are missing.
+with it; of those two 12.1 and 13.1 alone unless `--all`. Prints a table and writes it to OUT/summary.md; status 1 for
+any case that is neither OK nor informational, and when cases are missing.
 """
 
 from __future__ import annotations
