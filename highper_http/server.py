@@ -250,8 +250,7 @@ class Server:
             SetupError: the server or its application is put together wrongly.
             BindingInvalid: a place cannot be listened on.
         """
-        name = self.transport_name
-        await self.start(find_transport("asyncio" if name == "auto" else name)())
+        await self.start(find_transport(self.transport_name, running=True)())
         return self
 
     async def __aexit__(self, *error: object) -> None:

@@ -6,6 +6,9 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from highper_core import engine
+from highper_core.errors import EngineUnavailable
+
 from .errors import TransportUnavailable
 
 __all__ = ["AUTO", "GROUP", "available", "names", "transport", "why_not"]
@@ -20,7 +23,7 @@ _OWN = {
     "uvloop": "highper_transports.uvloop:UvloopTransport",
     "memory": "highper_transports.memory:MemoryTransport",
 }
-_PREFERRED = ("uvloop", "asyncio")
+_PREFERRED = ("epoll", "uvloop", "asyncio")
 
 
 @cache
@@ -49,14 +52,40 @@ def available() -> dict[str, str | None]:
     return {name: why_not(name) for name in names()}
 
 
-def transport(name: str = AUTO) -> Any:
-    """Return the provider class called `name`; "auto" is uvloop where installed, else asyncio.
+def _fast_is_built() -> bool:
+    try:
+        engine("fast")
+    except EngineUnavailable:
+        return False
+    return True
+
+
+def _best(running: bool) -> str:
+    """Return the name that "auto" stands for."""
+    for name in _PREFERRED[:-1]:
+        if name == "epoll" and not _fast_is_built():
+            continue  # its gain is small beside what the portable engine costs
+        if name == "uvloop" and running:
+            continue  # there is a loop, which is not to be replaced
+        if why_not(name) is None:
+            return name
+    return _PREFERRED[-1]
+
+
+def transport(name: str = AUTO, *, running: bool = False) -> Any:
+    """Return the provider class called `name`.
+
+    "auto" is epoll on Linux where the fast engine is built, else uvloop where installed, else asyncio.
+
+    Args:
+        name: "auto", ours or a third party's.
+        running: it is for a loop that runs already, so that "auto" chooses among those that join any.
 
     Raises:
         TransportUnavailable: it is unknown, does not load, or cannot run here.
     """
     if name == AUTO:
-        name = next(item for item in _PREFERRED if item == _PREFERRED[-1] or why_not(item) is None)
+        name = _best(running)
     place = _OWN.get(name) or _registered().get(name)
     if place is None:
         raise TransportUnavailable(f"no transport is called {name!r}; there are {', '.join(names())}")

@@ -8,12 +8,25 @@ import pytest
 
 from highper_transports import registry
 from highper_transports.asyncio import AsyncioTransport
+from highper_transports.epoll import EpollTransport
 from highper_transports.errors import TransportUnavailable
 from highper_transports.uvloop import UvloopTransport
 
 
-def test_auto_is_uvloop_where_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_epoll_where_it_runs_and_the_fast_engine_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EpollTransport, "unavailable", classmethod(lambda cls: None))
+    monkeypatch.setattr(registry, "_fast_is_built", lambda: True)
+    assert registry.transport("auto") is EpollTransport
+    assert registry.transport("auto", running=True) is EpollTransport
+    monkeypatch.setattr(registry, "_fast_is_built", lambda: False)
     assert registry.transport("auto") is UvloopTransport
+    assert registry.transport("auto", running=True) is AsyncioTransport
+
+
+def test_auto_is_uvloop_elsewhere_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EpollTransport, "unavailable", classmethod(lambda cls: "not built"))
+    assert registry.transport("auto") is UvloopTransport
+    assert registry.transport("auto", running=True) is AsyncioTransport
     monkeypatch.setattr(UvloopTransport, "unavailable", classmethod(lambda cls: "not installed"))
     assert registry.transport() is AsyncioTransport
     assert registry.why_not("uvloop") == "not installed"
@@ -21,7 +34,7 @@ def test_auto_is_uvloop_where_installed(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_every_provider_says_why_not() -> None:
     found = registry.available()
-    assert {"asyncio", "uvloop", "memory"} <= set(found)
+    assert {"asyncio", "epoll", "uvloop", "memory"} <= set(found)
     assert found["asyncio"] is None
 
 
@@ -42,7 +55,7 @@ def test_third_parties_register_an_entry_point(monkeypatch: pytest.MonkeyPatch) 
         assert registry.transport("theirs") is AsyncioTransport
         assert registry.transport("asyncio") is AsyncioTransport
         assert "does not load" in str(registry.why_not("broken"))
-        assert registry.names() == ["asyncio", "uvloop", "memory", "broken", "theirs"]
+        assert registry.names() == ["asyncio", "epoll", "uvloop", "memory", "broken", "theirs"]
     finally:
         registry._registered.cache_clear()
 
@@ -50,3 +63,10 @@ def test_third_parties_register_an_entry_point(monkeypatch: pytest.MonkeyPatch) 
 def test_uvloop_says_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("highper_transports.uvloop.transport.find_spec", lambda name: None)
     assert "not installed" in str(UvloopTransport.unavailable())
+
+
+def test_epoll_says_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("highper_transports.epoll.transport._missing", "not built (because)")
+    assert "because" in str(registry.why_not("epoll"))
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert "Linux" in str(EpollTransport.unavailable())
