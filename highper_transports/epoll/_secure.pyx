@@ -15,7 +15,7 @@ not wait for the answer. Pressure is counted in bytes as they travel.
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF
+from cpython.ref cimport Py_DECREF, Py_INCREF
 
 import ssl
 
@@ -207,12 +207,6 @@ cdef class SecureStream(EpollStream):
             return self.end(ConnectionAbortedError("TLS: the peer reads no answers"))
         return self.put(data)
 
-    def greet(self, failed):
-        """Begin the handshake, as a client; `failed` is called with an error where it comes to nothing."""
-        self.failed = failed
-        self.session.greet()
-        self._answer()
-
     cpdef object deliver_loss(self, object error):
         """Tell that the stream is gone; before it was announced, whoever waits for that."""
         failed, self.failed = self.failed, None
@@ -282,6 +276,37 @@ cdef SecureStream _new(Poller poller, object transport, int fd, Record *record):
     set_up(stream, poller, fd, record)
     stream.scheme = "https"
     stream.sends_files = False
+    return stream
+
+
+def greet(EpollStream plain not None, tls, hostname, opened, failed):
+    """Speak TLS as a client on a stream that was just connected; return the stream to use instead of it.
+
+    Args:
+        plain: has done nothing yet, and is not used any more.
+        tls: `TLS`.
+        hostname: what the certificate must carry.
+        opened: called with the stream when the handshake is done.
+        failed: called with an error where it comes to nothing.
+
+    Raises:
+        ValueError: the context wants a name and there is none.
+    """
+    cdef Session session = Session(tls.context, False, hostname)
+    cdef int fd = plain.fd
+    cdef Record *record = plain.poller.records.get(fd)
+    cdef SecureStream stream = _new(plain.poller, plain.transport, fd, record)
+    stream.peer = plain.peer
+    stream.local = plain.local
+    plain.fd = -1
+    plain.deaf = CLOSING
+    Py_DECREF(plain)  # the record's reference
+    stream.session = session
+    stream.opened = opened
+    stream.failed = failed
+    (<TimerWheel>stream.transport.timers).arm(stream, stream.kernel.clock() + <double>tls.handshake_timeout)
+    session.greet()
+    stream._answer()
     return stream
 
 

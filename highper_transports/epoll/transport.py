@@ -27,7 +27,8 @@ from .connecting import reach
 try:
     from ._listener import Listener
     from ._poller import Poller
-    from ._stream import adopt
+    from ._secure import greet
+    from ._stream import EpollStream, adopt
     from .loop import EpollLoop
 except ImportError as error:
     _missing: str | None = f"the compiled part of the epoll transport is not built ({error})"
@@ -152,6 +153,7 @@ class EpollTransport(AsyncioTransport):
         Raises:
             BindingInvalid: the place cannot be listened at.
         """
+
         def accept(listening: socket.socket) -> Listener:
             if listening.family != socket.AF_UNIX:  # what is accepted inherits it
                 listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -162,19 +164,18 @@ class EpollTransport(AsyncioTransport):
 
         return EpollListener(binding, accept)
 
-    async def connect(
-        self, address: Any, opened: Callable[[Stream], object], *, tls: TLS | None = None
-    ) -> Stream:
+    async def connect(self, address: Any, opened: Callable[[Stream], object], *, tls: TLS | None = None) -> Stream:  # type: ignore[override]
         """Open a stream to (host, port) or to a Unix path.
 
         Raises:
             ConnectFailed: the peer could not be reached, or its certificate not be trusted.
         """
-        if tls is not None:
-            return await super().connect(address, opened, tls=tls)
         try:
             connected = await reach(self.loop, address)
             stream = adopt(self.poller, self, connected.detach())
+            if tls is not None:
+                name = tls.server_hostname or (None if isinstance(address, str) else address[0])
+                return await self._secure(stream, opened, tls, name)
         except OSError as error:
             raise ConnectFailed(f"cannot reach {address}: {error}") from error
         try:
@@ -183,3 +184,36 @@ class EpollTransport(AsyncioTransport):
             stream.abort()
             raise
         return stream
+
+    async def _secure(
+        self, plain: EpollStream, opened: Callable[[Stream], object], tls: TLS, hostname: str | None
+    ) -> Stream:
+        """Return the secured stream of one that was just connected."""
+        done: asyncio.Future[Stream] = self.loop.create_future()
+
+        def announce(stream: Stream) -> None:
+            if done.done():  # nobody waits any more
+                stream.abort()
+                return
+            try:
+                opened(stream)
+            except Exception as error:
+                stream.abort()
+                done.set_exception(error)
+            else:
+                done.set_result(stream)
+
+        def fail(error: BaseException) -> None:
+            if not done.done():
+                done.set_exception(error)
+
+        try:
+            stream = greet(plain, tls, hostname, announce, fail)
+        except ValueError as error:
+            plain.abort()
+            raise ConnectFailed(f"cannot speak TLS: {error}") from error
+        try:
+            return await done
+        except BaseException:
+            stream.abort()
+            raise
