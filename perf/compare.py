@@ -53,7 +53,10 @@ class Comparison:
         self._deadline = deadline
 
     def run(self, workload: Workload, contestants: Iterable[Contestant], rounds: int, seconds: int) -> None:
-        """Run those of `contestants` that are for `workload` until each has its rounds."""
+        """Run those of `contestants` that are for `workload` until each has its rounds: one where memory is measured,
+        which does not vary.
+        """
+        rounds = 1 if workload.kind == "idle" else rounds
         taking_part = []
         for contestant in contestants:
             if reason := contestant.lacks.get(workload.name):
@@ -82,15 +85,23 @@ class Comparison:
         for contestant in contestants:
             done = self.results.rounds_of(workload.name, contestant.name)
             print(f"{workload.name:<10} {done + 1:>2}/{rounds}  {contestant.name:<28}", end="", flush=True)
-            try:
-                run = runs[contestant.name] = measure(contestant, workload, self._cache, seconds, rate)
-            except Unfit as error:
-                self.results.note_absent(workload.name, contestant.name, str(error))
-                print(f"out: {error}", flush=True)
-            else:
+            run = self._measure(workload, contestant, seconds, rate)
+            if run is not None:
+                runs[contestant.name] = run
                 print("  ".join(f"{name} {value:,.2f}" for name, value in run.items()), flush=True)
         self.results.add_round(workload.name, runs)
         self.path = write_results(self._name, self.results.as_json(), self.path)
+
+    def _measure(self, workload: Workload, contestant: Contestant, seconds: int, rate: float) -> Run | None:
+        """Measure once, and once more where it failed; who fails twice is out, and the results say why."""
+        for last in (False, True):
+            try:
+                return measure(contestant, workload, self._cache, seconds, rate)
+            except Unfit as error:
+                print(f"{'out' if last else 'again'}: {error}  ", end="\n" if last else "", flush=True)
+                if last:
+                    self.results.note_absent(workload.name, contestant.name, str(error))
+        return None
 
 
 def main() -> int:

@@ -50,18 +50,18 @@ class Figure:
         return None if self.value is None else self.value <= self.bar
 
 
-def plan(newer: str) -> list[tuple[str, list[str], int]]:
-    """Return what to run: workload, contestants, rounds at most."""
+def plan(newer: str) -> list[tuple[str, list[str]]]:
+    """Return what to run: workload, contestants."""
     ours = [name for name in CONTESTANTS if name.startswith("highper")]
     also = [f"{name}{newer}" for name in (OURS, "highper-epoll-in-uvloop")] if newer else []
     return [
-        ("plaintext", [*PEERS, *ours, *also], 99),
-        ("pipelined", [*FAST_PEERS, FLOOR, OURS], 99),
-        ("json", [FLOOR, OURS], 99),
-        ("latency", [*FAST_PEERS, OURS], 99),
-        ("tls", ["uvicorn", OURS], 99),
-        ("idle", [OURS], 1),
-        ("idle-tls", [OURS], 1),
+        ("plaintext", [*PEERS, *ours, *also]),
+        ("pipelined", [*FAST_PEERS, FLOOR, OURS]),
+        ("json", [FLOOR, OURS]),
+        ("latency", [*FAST_PEERS, OURS]),
+        ("tls", ["uvicorn", OURS]),
+        ("idle", [OURS]),
+        ("idle-tls", [OURS]),
     ]
 
 
@@ -152,11 +152,11 @@ def _measure(results: Results, path: Path | None, options: argparse.Namespace, n
     setting = Setting(options.python[0], options.cache, options.refresh)
     deadline = time.monotonic() + 60 * options.minutes
     comparison = Comparison(results, path, "figures", options.cache, deadline)
-    for workload, names, rounds in plan(newer):
+    for workload, names in plan(newer):
         ready, absent = prepare(names, setting, options.python[1:])
         for name, reason in absent.items():
             results.note_absent(workload, name, reason)
-        comparison.run(WORKLOADS[workload], ready, min(rounds, options.rounds), options.seconds)
+        comparison.run(WORKLOADS[workload], ready, options.rounds, options.seconds)
     if comparison.finished and SLOW not in results.method:
         try:
             with running(slow_app(setting.python, "epoll"), WORKLOADS["plaintext"], setting.cache) as server:

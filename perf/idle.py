@@ -14,6 +14,7 @@ from cpu_time import tree
 __all__ = ["private_bytes", "private_growth"]
 
 SETTLE = 0.5
+PATIENCE = 120.0  # seconds for all connections
 
 
 def private_growth(pid: int, port: int, request: bytes, steps: Sequence[int], tls: bool) -> list[int]:
@@ -31,10 +32,12 @@ def private_growth(pid: int, port: int, request: bytes, steps: Sequence[int], tl
             with _answered(port, request, context):
                 pass
         time.sleep(SETTLE)
-        before = private_bytes(pid)
+        before, give_up = private_bytes(pid), time.monotonic() + PATIENCE
         for step in steps:
             for _ in range(step - (len(grown) and steps[len(grown) - 1])):
                 held.enter_context(_answered(port, request, context))
+                if time.monotonic() > give_up:
+                    raise TimeoutError(f"{steps[-1]} connections took more than {PATIENCE:.0f} seconds")
             time.sleep(SETTLE)
             grown.append(private_bytes(pid) - before)
     return grown

@@ -37,10 +37,8 @@ def measure(contestant: Contestant, workload: Workload, cache: Path, seconds: in
         server.check()
         try:
             run = _idle(server) if workload.kind == "idle" else _loaded(server, cache, seconds, rate)
-        except LoadFailed as error:
-            raise Unfit(f"under load: {error}") from error
-        except (OSError, ConnectionError) as error:
-            raise Unfit(f"under load: {type(error).__name__} {error}") from error
+        except (LoadFailed, OSError) as error:
+            raise Unfit(f"under load: {server.ended() or error}") from error
         server.check()
     return run
 

@@ -14,7 +14,7 @@ from measured import Results
 from record import newest
 from workloads import WORKLOADS
 
-__all__ = ["main_figure", "overview", "table"]
+__all__ = ["main_figure", "number", "overview", "table"]
 
 _FIGURES = {"saturation": "microseconds", "churn": "microseconds", "latency": "p99", "idle": "slope"}
 
@@ -39,7 +39,7 @@ def overview(results: Results) -> str:
         cells = []
         for workload in workloads:
             median = results.median(workload, name, main_figure(workload))
-            text = "" if median is None else _number(median)
+            text = "" if median is None else number(median)
             if name in results.absent(workload):
                 text = "no"
             elif workload == "latency" and (results.median(workload, name, "unanswered") or 0) > 0.01:
@@ -88,18 +88,19 @@ def _cells(results: Results, workload: str, name: str, figure: str) -> list[str]
     def median(other: str) -> float:
         return results.median(workload, name, other) or 0
 
-    cells = [results.title(name), _number(median(figure)), f"{results.spread(workload, name, figure):.0%}"]
+    cells = [results.title(name), number(median(figure)), f"{results.spread(workload, name, figure):.0%}"]
     kind = WORKLOADS[workload].kind
     if kind == "idle":
-        return [*cells, _number(median("whole"))]
+        return [*cells, number(median("whole"))]
     if kind == "latency":
-        return [*cells, _number(median("p50")), _number(median("p999")), f"{median('unanswered'):.1%}"]
+        return [*cells, number(median("p50")), number(median("p999")), f"{median('unanswered'):.1%}"]
     ratio = results.ratio(workload, name, FLOOR)
     of_floor = "" if ratio is None else f"{ratio:.2f}"
     return [*cells, of_floor, f"{median('rate'):,.0f}", f"{median('busy'):.0%}"]
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return `value` with three digits or so."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 

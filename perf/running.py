@@ -66,7 +66,14 @@ class Running:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 return
             time.sleep(0.02)
-        raise Unfit("does not start")
+        raise Unfit(f"does not start{(ended := self.ended()) and f': {ended}'}")
+
+    def ended(self) -> str:
+        """Return how it ended by itself, empty if it still runs."""
+        status = self._process.poll()
+        if status is None:
+            return ""
+        return f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
     def _ask(self) -> tuple[int, Message, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_PATIENCE)
