@@ -47,16 +47,17 @@ class App(Router):
         """Return the asynchronous context manager that starts the application up and shuts it down."""
         return self._lifespan.running(self)
 
-    def listen(self, host: str = "127.0.0.1", port: int = 8000, **options: Any) -> None:
+    def listen(self, host: str = "127.0.0.1", port: int = 8000, *, workers: int | None = None, **options: Any) -> None:
         """Serve until SIGINT or SIGTERM, in a loop of its own. Blocking.
 
         Args:
             host, port: where to listen; port 0 takes a free one.
+            workers: processes, as for `Server.listen`; None for this one.
             options: as for `Server`.
         """
         from .server import Server
 
-        Server(self, host=host, port=port, **options).listen()
+        Server(self, host=host, port=port, **options).listen(workers=workers)
 
     async def serve(self, host: str = "127.0.0.1", port: int = 8000, **options: Any) -> None:
         """Serve in the running loop until cancelled. Installs no signal handler.

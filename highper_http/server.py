@@ -352,8 +352,7 @@ class Server:
         transport.timers.arm(deadline, transport.now() + self.drain)
         try:
             if self._withdrawing:
-                service.withdraw(self.quiet)
-                await service.emptied(self.drain)
+                await service.withdraw(self.quiet, self.drain)
             await service.stop(self.drain + GRACE)
             while self._dispatcher is not None and self._dispatcher.is_sheltering and not deadline.is_over:
                 await sleep(PAUSE)

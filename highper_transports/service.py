@@ -86,6 +86,7 @@ class Service:
         self._crowded = False
         self._pool: list[Driver] = []
         self._emptied: IWaiter | None = None
+        self._lull: IWaiter | None = None
         self._quiet = 0.0
 
     @property
@@ -174,23 +175,29 @@ class Service:
         if not self.open and self._emptied is not None:
             self._emptied.wake()
 
-    def withdraw(self, quiet: float) -> None:
-        """Accept nobody, and let every stream end without costing its peer a request.
+    async def withdraw(self, quiet: float, timeout: float) -> None:
+        """Accept nobody, and let every stream end without costing its peer a request, for at most `timeout` seconds.
 
         The next answer on each says `connection: close`, so that nothing is asked behind it. A peer that asks nothing
-        for `quiet` seconds is taken for idle, and its stream is closed. `emptied` tells the end.
+        for `quiet` seconds is taken for idle, and its stream is closed. So much time passes in any case: who was just
+        accepted, or is in a TLS handshake, is no stream yet. `shut` ends all of it sooner.
         """
         self.stopping = True
-        self._quiet = quiet
+        self._quiet = quiet = min(quiet, timeout)
         self._close_listeners()
         self.transport.rest.hasten(self, self.transport.now() + quiet)
         for stream in self.awake:
             if isinstance(stream.receiver, Driver):
                 stream.receiver.stopping = True
+        self._lull = self.transport.waiter()
+        await self._wait(self._lull, quiet)
+        await self.emptied(timeout - quiet)
 
     def shut(self) -> None:
         """Accept nobody, close what rests, and every other stream when its running request has been answered."""
         self.stopping = self.ending = True
+        if self._lull is not None:
+            self._lull.wake()
         self._close_listeners()
         self.transport.rest.close(self)
         for stream in list(self.awake):
@@ -225,10 +232,13 @@ class Service:
         if not self.open:
             return
         self._emptied = self.transport.waiter()
-        deadline = _Deadline(self._emptied)
+        await self._wait(self._emptied, timeout)
+        self._emptied = None
+
+    async def _wait(self, waiter: IWaiter, timeout: float) -> None:
+        deadline = _Deadline(waiter)
         self.transport.timers.arm(deadline, self.transport.now() + timeout)
         try:
-            await self._emptied
+            await waiter
         finally:
-            self._emptied = None
             self.transport.timers.cancel(deadline)

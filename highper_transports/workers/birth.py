@@ -24,7 +24,7 @@ from typing import Any, NoReturn, Protocol
 
 from ..signals import forget_signals
 from .overseers import Duty
-from .post import FAILED, Post, pair
+from .post import FAILED, WITHDRAW, Post, pair
 
 __all__ = ["CANNOT_START", "Worker", "beget", "prepare", "work"]
 
@@ -69,10 +69,15 @@ class Worker:
         return self.ready_at is not None
 
     def order(self, word: str, deadline: float) -> None:
-        """Tell it to end, by `deadline`. One that is not ready yet ends on the spot."""
+        """Tell it to end, by `deadline`.
+
+        The bell ends one that does not serve yet on the spot; who only withdraws may have accepted somebody by now, and
+        finds the word when it begins.
+        """
         self.deadline = deadline
         self.post.say(word)
-        self.kill(signal.SIGTERM)
+        if self.is_ready or word != WITHDRAW:
+            self.kill(signal.SIGTERM)
 
     def kill(self, number: int) -> None:
         """Send a signal. The process is our child and not buried, so its number is nobody else's."""

@@ -148,6 +148,7 @@ class Duty:
         self._pulse = _Pulse(transport, self._beat)
         self.is_ready = True
         self._post.say(READY)
+        self._heed()
 
     def end(self) -> None:
         """Say no more."""

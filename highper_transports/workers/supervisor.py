@@ -266,7 +266,6 @@ class Supervisor:
         directories = self._settings.watch
         if directories:
             self._watcher = beget(partial(self._watch, directories), self._inherited(), self._now)
-            logger.info("watching %s", ", ".join(directories))
 
     def _watch(self, directories: Sequence[str], post: Post) -> int:
         self._listeners.forget()
@@ -277,7 +276,9 @@ class Supervisor:
         if watcher is None:
             return
         for word, reason in watcher.post.words():
-            if word == watching.CHANGED and not self._crew.stopping:
+            if word == watching.WATCHING:
+                logger.info("watching %s", ", ".join(self._settings.watch))
+            elif word == watching.CHANGED and not self._crew.stopping:
                 logger.info("reloading: %s", reason)
                 self._reload()
             elif word == LOST:

@@ -13,10 +13,10 @@ from highper_core.errors import HighperError
 
 from .post import LOST, Post
 
-__all__ = ["CHANGED", "WatchingUnavailable", "require", "watch"]
+__all__ = ["CHANGED", "WATCHING", "WatchingUnavailable", "require", "watch"]
 
+WATCHING = "watching"  # a report: from now on nothing is missed
 CHANGED = "changed"  # a report: sources did, those that follow
-LOOK = 1000  # milliseconds between two looks whether the supervisor lives
 NAMED = 3  # files that a report names
 
 
@@ -34,16 +34,27 @@ def require() -> None:
         raise WatchingUnavailable("reloading on changes needs watchfiles (pip install 'highper[reload]')")
 
 
+class _Line:
+    """What the library asks several times a second: whether to stop. Its first question says that it watches."""
+
+    def __init__(self, post: Post) -> None:
+        self._post = post
+        self._silent = True
+
+    def is_set(self) -> bool:
+        if self._silent:
+            self._silent = False
+            self._post.say(WATCHING)
+        return any(word == LOST for word, _ in self._post.words())
+
+
 def watch(post: Post, directories: Sequence[str]) -> int:
     """Report changes of Python sources below `directories` until the supervisor is gone. Blocking."""
     from watchfiles import PythonFilter
     from watchfiles import watch as changes
 
-    for batch in changes(*directories, watch_filter=PythonFilter(), rust_timeout=LOOK, yield_on_timeout=True):
-        if batch:
-            names = sorted({os.path.relpath(path) for _, path in batch})
-            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-            post.say(CHANGED, ", ".join(names[:NAMED]) + more)
-        if any(word == LOST for word, _ in post.words()):
-            break
+    for batch in changes(*directories, watch_filter=PythonFilter(), stop_event=_Line(post)):
+        names = sorted({os.path.relpath(path) for _, path in batch})
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        post.say(CHANGED, ", ".join(names[:NAMED]) + more)
     return 0
