@@ -37,8 +37,10 @@ DEFLATE = DeflateSettings(server_no_context_takeover=False, client_no_context_ta
 READ = 256 * 1024
 
 
-async def echo(socket: WebSocket, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytes) -> str:
-    """Send back what comes, until the stream is to be closed; return the last message that was text."""
+async def echo(
+    socket: WebSocket, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytes, mute: bool = False
+) -> str:
+    """Send back what comes, unless mute, until the stream is to be closed; return the last message that was text."""
     loop = asyncio.get_running_loop()
     text = ""
     while True:
@@ -48,7 +50,8 @@ async def echo(socket: WebSocket, reader: asyncio.StreamReader, writer: asyncio.
             while (event := socket.next_event()) is not NEED_DATA:
                 if isinstance(event, TextFragment):
                     text = event.text
-                    socket.send_message(event.text)
+                    if not mute:
+                        socket.send_message(event.text)
                 elif isinstance(event, BytesFragment):
                     socket.send_message(bytes(event.data))
         except RemoteProtocolError:
@@ -99,8 +102,8 @@ async def _head(http: Connection, reader: asyncio.StreamReader) -> Event:
     return event
 
 
-async def call(port: int, target: str, engine: str, deflate: DeflateSettings | None) -> str:
-    """Open a WebSocket and echo; return the last text that came."""
+async def call(port: int, target: str, engine: str, deflate: DeflateSettings | None, mute: bool = False) -> str:
+    """Open a WebSocket and echo, unless mute; return the last text that came."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         http = HttpConnection(Role.CLIENT, engine)
@@ -114,7 +117,7 @@ async def call(port: int, target: str, engine: str, deflate: DeflateSettings | N
         assert acceptance is not None
         agreed: Deflate | None = acceptance.deflate
         socket = WebSocketConnection(Role.CLIENT, engine, LIMITS, deflate=agreed, mask_source=os.urandom)
-        return await echo(socket, reader, writer, http.trailing_data[0])
+        return await echo(socket, reader, writer, http.trailing_data[0], mute)
     except ConnectionError:
         return ""
     finally:
@@ -123,10 +126,10 @@ async def call(port: int, target: str, engine: str, deflate: DeflateSettings | N
 
 async def ask(port: int, agent: str, engine: str, deflate: DeflateSettings | None) -> None:
     """Run every case of a fuzzing server."""
-    count = int(await call(port, "/getCaseCount", engine, None))
+    count = int(await call(port, "/getCaseCount", engine, None, mute=True))
     for case in range(1, count + 1):
         await call(port, f"/runCase?case={case}&agent={agent}", engine, deflate)
-    await call(port, f"/updateReports?agent={agent}", engine, None)
+    await call(port, f"/updateReports?agent={agent}", engine, None, mute=True)
 
 
 if __name__ == "__main__":
