@@ -110,12 +110,12 @@ class TlsPeer:
 
     async def read_exactly(self, length: int) -> bytes:
         """Return so much content."""
-        data = b""
+        data = bytearray()
         while len(data) < length:
             piece = await self.read()
             assert piece, f"the end came after {len(data)} of {length} bytes"
             data += piece
-        return data
+        return bytes(data)
 
     def close(self) -> None:
         """Close the socket."""
