@@ -10,6 +10,7 @@ import os
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -148,10 +149,12 @@ def _granian(name: str, title: str, environment: str, interface: str, module: st
     def make(setting: Setting) -> Contestant:
         python = peer_python(environment, setting.python, setting.cache, setting.refresh)
 
+        tasks = "rust" if _minor(setting.python) == "3.11" else "asyncio"  # the faster is refused from 3.12 on
+
         def command(ground: Ground) -> list[str]:
             options = ["--workers", "1", "--runtime-mode", "st", "--runtime-threads", "1", "--loop", "uvloop"]
             options += ["--http", "1", "--no-ws", "--no-access-log", "--log-level", "warning"]
-            options += ["--backlog", "1024", "--backpressure", "20000"]
+            options += ["--backlog", "1024", "--backpressure", "20000", "--task-impl", tasks]
             if ground.workload.pipeline > 1:
                 options.append("--http1-pipeline-flush")
             if ground.workload.tls:
@@ -235,6 +238,7 @@ def known(others: list[str]) -> list[str]:
     return [*CONTESTANTS, *(f"{name}@{_minor(python)}" for python in others for name in again)]
 
 
+@cache
 def _minor(python: str) -> str:
     script = "import sys; print('%d.%d' % sys.version_info[:2])"
     return subprocess.run([python, "-c", script], capture_output=True, text=True, check=True).stdout.strip()

@@ -15,7 +15,6 @@ if __name__ == "__main__":
     server = fastpysgi.server
     server.add_header_server = None
     server.max_content_length = 16 << 20
-    server.tcp_nodelay = 1
     server.backlog = 1024
     if given.CERTIFICATE:
         server.tls_list = [(given.CERTIFICATE, given.KEY, None)]

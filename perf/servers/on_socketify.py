@@ -9,7 +9,7 @@ import orjson
 from socketify import App, AppListenOptions, AppOptions, middleware
 
 options = AppOptions(key_file_name=given.KEY, cert_file_name=given.CERTIFICATE) if given.CERTIFICATE else None
-app = App(options)
+app = App(options, request_response_factory_max_items=200_000)
 
 
 def plain(response: Any, request: Any) -> None:
