@@ -24,7 +24,7 @@ def test_a_changed_source_is_served(tmp_path: Path) -> None:
         (tmp_path / "served.py").write_text(APPLICATION.replace('VERSION = "1"', 'VERSION = "changed"'))
         service.wait_for(r"reloading: served\.py")
         service.wait_for("reloaded")
-        assert service.get().startswith("changed ")
+        until(lambda: service.get().startswith("changed "))
         assert service.end() == 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
+import time
 from collections import Counter
 from typing import Any
 
@@ -84,6 +85,7 @@ class Hammer:
     Attributes:
         answers: contents, counted.
         lost: what went wrong, in words.
+        slowest: seconds of the answer that took longest.
         connections: opened in all.
     """
 
@@ -95,6 +97,7 @@ class Hammer:
         self._threads = [threading.Thread(target=self._strike, args=(client,)) for client in self._clients]
         self.answers: Counter[bytes] = Counter()
         self.lost: list[str] = []
+        self.slowest = 0.0
 
     @property
     def connections(self) -> int:
@@ -102,8 +105,10 @@ class Hammer:
 
     def _strike(self, client: Client) -> None:
         while not self._over.is_set():
+            before = time.monotonic()
             try:
                 self.answers[client.ask()] += 1
+                self.slowest = max(self.slowest, time.monotonic() - before)
             except Lost as error:
                 self.lost.append(str(error))
             if self._pause:
