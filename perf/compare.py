@@ -1,7 +1,7 @@
 """Highper beside other servers and beside floors in C: CPU time per request, rates, waiting times, memory.
 
 Usage: python perf/compare.py [--workload a,b] [--only a,b] [--rounds N] [--seconds S] [--quick] [--python PATH]...
-                              [--append [FILE]] [--minutes M] [--name NAME] [--cache DIR] [--refresh]
+                              [--append [FILE]] [--minutes M] [--again] [--name NAME] [--cache DIR] [--refresh]
 
 Every round runs each server once, in a fresh process, so that drift of the machine falls on all alike. Results are
 written after every round; `--append` goes on with them: what has its rounds is not run again, and `--minutes` ends a
@@ -115,6 +115,8 @@ def main() -> int:
         print(f"cannot append to results from another environment: {difference}", file=sys.stderr)
         return 2
     results.note_commit(commit())
+    if options.again:
+        results.forget_absence(options.only)
     ready, absent = prepare(options.only, setting, options.python[1:])
     comparison = Comparison(results, path or None, options.name, options.cache, time.monotonic() + 60 * options.minutes)
     for name, reason in absent.items():
@@ -148,6 +150,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", type=_names, help=f"of {', '.join(CONTESTANTS)}; Highper also with @3.13, say")
     parser.add_argument("--python", action="append", help="repeated: Highper runs on each, peers on the first")
     parser.add_argument("--name", default="compare", help="of the results")
+    parser.add_argument("--again", action="store_true", help="with --append: who was out may try again")
     parser.add_argument("--quick", action="store_true", help="few servers, three rounds of a second, two workloads")
     options = parser.parse_args()
     options.python = options.python or [sys.executable]

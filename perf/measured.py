@@ -83,6 +83,12 @@ class Results:
         """Remember why `name` has no part in `workload`."""
         self._of(workload)["absent"][name] = reason
 
+    def forget_absence(self, names: list[str]) -> None:
+        """Let `names` try again."""
+        for workload in self._data["workloads"].values():
+            for name in names:
+                workload["absent"].pop(name, None)
+
     def add_round(self, workload: str, runs: dict[str, Run]) -> None:
         """Add a round, of which those who showed nothing are left out."""
         rounded = {name: {key: round(value, 4) for key, value in run.items()} for name, run in runs.items()}

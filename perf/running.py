@@ -31,12 +31,13 @@ class Unfit(Exception):
 class Running:
     """A server that listens."""
 
-    def __init__(self, contestant: Contestant, ground: Ground, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, contestant: Contestant, ground: Ground, process: subprocess.Popen[bytes], log: Path) -> None:
         self.contestant = contestant
         self.workload = ground.workload
         self.port = ground.port
         self.pid = process.pid
         self._process = process
+        self._log = log
 
     def check(self) -> None:
         """Ask once, and compare status, type, body and fields.
@@ -73,7 +74,9 @@ class Running:
         status = self._process.poll()
         if status is None:
             return ""
-        return f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        last = self._log.read_text(errors="replace").strip().splitlines()[-1:]
+        return ", ".join([how, *last])
 
     def _ask(self) -> tuple[int, Message, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_PATIENCE)
@@ -98,15 +101,17 @@ def running(contestant: Contestant, workload: Workload, cache: Path) -> Iterator
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         ground = Ground(probe.getsockname()[1], workload, certificate(cache))
-    process = subprocess.Popen(
-        ["taskset", "-c", str(cores()[0]), *contestant.command(ground)],
-        env=contestant.environment(ground),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    log = cache / "files" / "server.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            ["taskset", "-c", str(cores()[0]), *contestant.command(ground)],
+            env=contestant.environment(ground),
+            stdout=subprocess.DEVNULL,
+            stderr=file,
+            start_new_session=True,
+        )
     try:
-        server = Running(contestant, ground, process)
+        server = Running(contestant, ground, process, log)
         server.await_start()
         yield server
     finally:
