@@ -1,4 +1,4 @@
-"""Every case on real sockets, whole and byte by byte: both engines, the asyncio and the uvloop provider.
+"""Every case on real sockets, whole and byte by byte: both engines, every provider of real sockets.
 
 The client ends its side behind the last byte, so that each conversation ends by itself and nothing waits for a clock.
 """
@@ -16,6 +16,7 @@ import pytest
 from conformance.cuts import bytes_of
 from conformance.load_cases import Case, load
 from conformance.reporting import Answer, application, expected_answers, read_answers
+from support.providers import REAL_NAMES
 
 from highper_core import Limits, Role, available
 from highper_http import Server
@@ -23,7 +24,6 @@ from highper_transports import registry
 
 CASES = [case for case in load() if case.role is Role.SERVER and case.silence is None]
 ENGINES = [name for name, reason in available().items() if reason is None]
-PROVIDERS = ("asyncio", "uvloop")
 MOST_PIECES = 2000
 PATIENCE = 20.0
 
@@ -73,7 +73,7 @@ class Serving:
 
 
 @pytest.fixture(
-    scope="module", params=[(provider, engine) for provider in PROVIDERS for engine in ENGINES], ids="-".join
+    scope="module", params=[(provider, engine) for provider in REAL_NAMES for engine in ENGINES], ids="-".join
 )
 def serving(request: pytest.FixtureRequest) -> Iterator[Serving]:
     provider, engine = request.param

@@ -7,6 +7,7 @@ import socket
 from typing import Any
 
 import pytest
+from support.providers import REAL_NAMES
 
 from highper_http import App, Server
 from highper_transports.asyncio.transport import AsyncioListener
@@ -26,7 +27,7 @@ def application() -> App:
     return app
 
 
-@pytest.mark.parametrize("provider", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("provider", REAL_NAMES)
 @pytest.mark.parametrize("place", ["127.0.0.1:0", "unix:{}/place"])
 def test_beyond_the_capacity_peers_wait_and_are_then_served(provider: str, place: str, tmp_path: Any) -> None:
     """Those who wait in the system's queue are answered when others have gone."""

@@ -10,6 +10,7 @@ from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
 import pytest
+from support.providers import REAL_NAMES
 
 from highper_http import App, Server
 from highper_transports.registry import transport as find_transport
@@ -89,7 +90,7 @@ async def converse(port: int, name: str, choose: random.Random, wrong: list[str]
     return answered
 
 
-@pytest.mark.parametrize("provider", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("provider", REAL_NAMES)
 def test_concurrent_requests_are_isolated(provider: str) -> None:
     """Keep-alive, pipelined, reset: every handler sees its own locals and contextvars, and answers its own request."""
     kept: list[Any] = []
@@ -131,7 +132,7 @@ def test_kept_objects_never_show_another_request() -> None:
             record[2].text("too late")
 
 
-@pytest.mark.parametrize("provider", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("provider", REAL_NAMES)
 def test_a_cancelled_request_leaves_nothing_behind(provider: str) -> None:
     """A disconnect cancels the handler in its own context; the next request begins with clean ones."""
     began: list[str] = []

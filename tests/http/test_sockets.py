@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import trustme
 from http_command import free_port, running
+from support.providers import REAL_NAMES
 
 from highper_core import available as engines_available
 from highper_http import App, Request, Response, Server
@@ -117,7 +118,7 @@ def build() -> App:
     return app
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
+@pytest.fixture(params=REAL_NAMES)
 def transport(request: pytest.FixtureRequest) -> str:
     reason = registry.why_not(request.param)
     if reason is not None:

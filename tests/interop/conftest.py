@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from http_command import free_port, running
+from support.providers import REAL_NAMES
 
 import highper_http
 
@@ -17,7 +18,7 @@ HERE = Path(__file__).parent
 INSTALLED = Path(highper_http.__file__).parents[1]
 
 
-@pytest.fixture(scope="session", params=["asyncio", "uvloop"])
+@pytest.fixture(scope="session", params=REAL_NAMES)
 def port(request: pytest.FixtureRequest) -> Iterator[int]:
     """Port of a running server."""
     port = free_port()

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.providers import REAL_NAMES
 
 SOAK = Path(__file__).with_name("soak.py")
 
 
-@pytest.mark.parametrize("provider", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("provider", REAL_NAMES)
 def test_nothing_grows(provider: str) -> None:
     """Objects and descriptors are flat, and memory with them, over resets, aborts and ordinary requests.
 

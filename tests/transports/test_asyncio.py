@@ -1,4 +1,4 @@
-"""Real sockets, over asyncio and uvloop: listening, TLS, files, pressure, resets, and an orderly stop."""
+"""Real sockets, over every provider that has them: listening, TLS, files, pressure, resets, and an orderly stop."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import trustme
+from support.providers import REAL
 
 from highper_core import HttpConnection, Role
 from highper_core import events as ev
@@ -30,13 +31,12 @@ from highper_transports.service import Service
 from highper_transports.sockets import Binding
 from highper_transports.stream import Receiver, Stream
 from highper_transports.tls import TLS, client_context, server_context
-from highper_transports.uvloop import UvloopTransport
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 Answer = Callable[[Exchange], Coroutine[Any, Any, None]]
 
 
-@pytest.fixture(params=[AsyncioTransport, UvloopTransport], ids=lambda provider: provider.name)
+@pytest.fixture(params=REAL, ids=lambda provider: provider.name)
 def provider(request: pytest.FixtureRequest) -> type[AsyncioTransport]:
     return request.param
 

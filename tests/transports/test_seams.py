@@ -9,18 +9,17 @@ from typing import Any
 import pytest
 from support.client import Client
 from support.exchanges import Application, Site, content_of, text
+from support.providers import EVERY
 from support.takeovers import Prefix, connect, upgrade
 from transports.fakes import LineConnection
 
 from highper_core import Data, EndOfMessage, HttpConnection, InformationalResponse, Limits, Request, Response, Role
-from highper_transports.asyncio import AsyncioTransport
 from highper_transports.driver import Driver
 from highper_transports.errors import StreamBroken, StreamClosed
 from highper_transports.exchange import Exchange
 from highper_transports.memory import MemoryTransport, Peer
 from highper_transports.sockets import Binding
 from highper_transports.stream import Receiver, Stream
-from highper_transports.uvloop import UvloopTransport
 
 UPGRADE = b"GET /shout HTTP/1.1\r\nhost: site.example\r\nconnection: upgrade\r\nupgrade: shout\r\n\r\n"
 GET = b"GET /%s HTTP/1.1\r\nhost: site.example\r\n\r\n"
@@ -28,7 +27,7 @@ GET = b"GET /%s HTTP/1.1\r\nhost: site.example\r\n\r\n"
 Main = Callable[[Any], Coroutine[Any, Any, None]]
 
 
-@pytest.fixture(params=[MemoryTransport, AsyncioTransport, UvloopTransport], ids=lambda provider: provider.name)
+@pytest.fixture(params=EVERY, ids=lambda provider: provider.name)
 def run(request: pytest.FixtureRequest) -> Callable[[Main], None]:
     def start(main: Main) -> None:
         async def bounded(transport: Any) -> None:

@@ -13,17 +13,17 @@ from typing import Any
 
 import anyio
 import pytest
+from support.providers import REAL
 
 from highper_transports.asyncio import AsyncioTransport
 from highper_transports.asyncio.tasks import EagerLoop
 from highper_transports.uvloop import UvloopTransport
 
 ROOT = Path(__file__).parents[2]
-PROVIDERS = [AsyncioTransport, UvloopTransport]
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="outside")
 
 
-@pytest.fixture(params=PROVIDERS, ids=lambda provider: provider.name)
+@pytest.fixture(params=REAL, ids=lambda provider: provider.name)
 def provider(request: pytest.FixtureRequest) -> type[AsyncioTransport]:
     return request.param
 
