@@ -31,7 +31,7 @@ cpdef bint parts_unheld(RequestContext context) noexcept:
     return _parts_unheld(context)
 
 
-cpdef object take_unheld(list free):
+cpdef RequestContext take_unheld(list free):
     """Pop and return the last record of `free` (not empty) if nobody else holds it or its parts; else None."""
     cdef PyObject *last = <PyObject *>PyList_GET_ITEM(free, len(free) - 1)
     if referred_once(last) and _parts_unheld(<RequestContext>last):

@@ -12,6 +12,7 @@ cdef class Connection:
     cpdef bytes data_to_send(self)
     cpdef list buffers_to_send(self)
     cpdef object start_next_cycle(self)
+    cpdef bint renew(self) except -1
     cpdef object reset(self)
     cpdef double next_deadline(self) except? -1.0
     cpdef object expired(self, double now)

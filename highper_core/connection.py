@@ -111,6 +111,13 @@ class Connection:
         """
         raise NotImplementedError
 
+    def renew(self) -> bool:
+        """Begin the next exchange if both roles are DONE; return whether they were."""
+        if self.our_state is State.DONE and self.their_state is State.DONE:
+            self.start_next_cycle()
+            return True
+        return False
+
     def reset(self) -> None:
         """Become as newly made, keeping role and limits; for a pool."""
         raise NotImplementedError

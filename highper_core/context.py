@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["Locals", "RequestContext"]
+__all__ = ["Locals", "Part", "RequestContext"]
 
 
 class Locals:
@@ -47,6 +47,20 @@ class Locals:
         return f"Locals({self.__dict__!r})"
 
 
+class Part:
+    """A part of a record, made by the layer above: its request, or its response."""
+
+    __slots__ = ()
+
+    def _detach(self) -> None:
+        """Let go of what outlives the request. The rest can still be read."""
+        raise NotImplementedError
+
+    def _reset(self) -> None:
+        """Become as newly made; for a pool."""
+        raise NotImplementedError
+
+
 class RequestContext:
     """One request.
 
@@ -62,10 +76,10 @@ class RequestContext:
 
     __slots__ = ("_locals", "connection", "exchange", "id", "request", "response", "task", "variables")
 
-    def __init__(self, request: Any, response: Any) -> None:
+    def __init__(self, request: Part, response: Part) -> None:
         self.id = 0
-        self.request = request
-        self.response = response
+        self.request: Any = request
+        self.response: Any = response
         self._locals: Locals | None = None
         self.connection: Any = None
         self.exchange: Any = None

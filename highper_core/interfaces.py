@@ -65,6 +65,9 @@ class IHttpConnection(Interface):
     def start_next_cycle() -> None:
         """Begin the next exchange."""
 
+    def renew() -> bool:
+        """Begin the next exchange if both roles are DONE; return whether they were."""
+
     def reset() -> None:
         """Become as newly made."""
 

@@ -1,10 +1,12 @@
 # Augments pool.py.
 
+from ._references cimport parts_unheld, take_unheld
 from .context cimport RequestContext
 
 
 cdef class ContextPool:
     cdef list _free
+    cdef long long _id
     cdef object _request
     cdef object _response
     cdef Py_ssize_t _size

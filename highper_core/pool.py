@@ -11,26 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import Any
 
-from .context import RequestContext
-
-try:
-    from ._references import parts_unheld, take_unheld
-except ImportError:
-
-    def parts_unheld(context: RequestContext) -> bool:
-        """Return False: plain Python cannot tell."""
-        return False
-
-    def take_unheld(free: list[RequestContext]) -> RequestContext | None:
-        """Return None: plain Python cannot tell."""
-        return None
-
+from ._references import parts_unheld, take_unheld
+from .context import Part, RequestContext
 
 __all__ = ["ContextPool"]
 
-_next_id = count(1).__next__
+_next_pool = count().__next__
+_IDS = 1 << 40  # that one pool may give out before it reaches those of the next
 
 
 class ContextPool:
@@ -46,13 +34,14 @@ class ContextPool:
         dropped: records beyond `size`.
     """
 
-    __slots__ = ("_free", "_request", "_response", "_size", "abandoned", "created", "dropped", "reused")
+    __slots__ = ("_free", "_id", "_request", "_response", "_size", "abandoned", "created", "dropped", "reused")
 
-    def __init__(self, request: Callable[[], Any], response: Callable[[], Any], size: int = 100) -> None:
+    def __init__(self, request: Callable[[], Part], response: Callable[[], Part], size: int = 100) -> None:
         self._request = request
         self._response = response
         self._size = size
         self._free: list[RequestContext] = []
+        self._id = _next_pool() * _IDS  # given last
         self.created = 0
         self.reused = 0
         self.abandoned = 0
@@ -60,17 +49,18 @@ class ContextPool:
 
     def acquire(self) -> RequestContext:
         """Return a record that nobody else holds, with a new id."""
+        self._id += 1
         while self._free:
             context = take_unheld(self._free)
             if context is not None:
                 self.reused += 1
-                context.id = _next_id()
+                context.id = self._id
                 return context
             self._free.pop()
             self.abandoned += 1
         self.created += 1
         context = RequestContext(self._request(), self._response())
-        context.id = _next_id()
+        context.id = self._id
         return context
 
     def release(self, context: RequestContext) -> None:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ContentReader", "ContentSender", "read_content"]
 
-LARGE = 64 * 1024  # announced content that is received straight into the object it becomes
 PIECES = 256  # objects held for content in crumbs, each of which costs more than its bytes
 
 
@@ -84,7 +83,7 @@ async def read_content(exchange: Exchange, length: int, limit: int) -> bytes:
         return b""
     if length > limit:
         raise ContentTooLarge()
-    if length >= LARGE:
+    if exchange.receives_directly(length):
         return await exchange.receive_content()
     blocks: list[bytes] = []
     pieces: list[bytes] = []

@@ -2,6 +2,8 @@
 
 cimport cython
 
+from ._native cimport clock_second
+
 cdef long _second
 cdef bytes _value
 

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from email.utils import formatdate
-from time import time
+
+from ._native import clock_second
 
 __all__ = ["http_date"]
 
@@ -15,7 +16,7 @@ _value = b""
 def http_date() -> bytes:
     """Return now as an IMF-fixdate; the same object for all calls within one second."""
     global _second, _value
-    now = int(time())
+    now = clock_second()
     if now != _second:
         _value = formatdate(now, usegmt=True).encode("ascii")
         _second = now

@@ -4,11 +4,25 @@ cimport cython
 
 from highper_core.context cimport RequestContext
 from highper_core.pool cimport ContextPool
+from highper_transports.exchange cimport Exchange
 
+from ._native cimport copy_of, run_in
+from .around cimport Around
 from .request cimport Request
 from .response cimport Response
 from .routing.route cimport Route
 from .routing.table cimport RouteTable
+
+cdef int AWAIT_1, AWAIT_2, INLINE_1
+
+
+@cython.final
+cdef class Running(Around):
+    cdef Dispatcher _dispatcher
+    cdef RequestContext _context
+    cdef Route _route
+
+    cdef object _set_up(self, Dispatcher dispatcher, RequestContext context, Route route)
 
 
 cdef class Dispatcher:
@@ -21,23 +35,21 @@ cdef class Dispatcher:
     cdef readonly set _sheltered
     cdef public bint stopping
 
-    @cython.locals(match=tuple, route=Route, context=RequestContext)
-    cpdef object begin(self, object exchange)
+    @cython.locals(match=tuple, route=Route, context=RequestContext, running=Running)
+    cpdef object begin(self, Exchange exchange)
 
-    cdef object _hold(self, RequestContext context, object task)
+    @cython.locals(request=Request, response=Response)
+    cdef object _fill(self, RequestContext context, Exchange exchange, Route route, tuple values)
 
-    @cython.locals(request=Request)
-    cdef object _fill(self, RequestContext context, object exchange, Route route, tuple values)
-
-    cpdef object _run_inline(self, RequestContext context, Route route)
+    cdef bint _call_inline(self, RequestContext context, Route route) except -1
 
     cdef bint _must_leave(self, object error) except -1
 
-    @cython.locals(exchange=object)
+    @cython.locals(exchange=Exchange)
     cdef object _end(self, RequestContext context)
 
-    @cython.locals(response=Response, state=int)
+    @cython.locals(response=Response)
     cdef bint _answer(self, RequestContext context, object result) except -1
 
-    @cython.locals(response=Response, request=Request)
+    @cython.locals(response=Response, request=Request, exchange=Exchange)
     cdef object _fail(self, RequestContext context, object error)

@@ -17,17 +17,17 @@ from anyio import get_cancelled_exc_class
 from zope.interface import classImplements
 
 from highper_core.errors import ProtocolError, RemoteProtocolError
-from highper_core.events import END_OF_MESSAGE
 from highper_core.events import Response as ResponseHead
 from highper_transports.errors import StreamBroken, StreamClosed
 from highper_transports.interfaces import IApplication
 
+from ._native import copy_of, run_in
 from .access_log import access_logger, escape, log_access
+from .around import Around
 from .date import http_date
 from .endpoint import Call, call_in_thread
 from .error_pages import render_error
-from .errors import HTTPError, ResponseError
-from .response import FINISHED, HEAD_SENT, SENT
+from .errors import HTTPError
 
 if TYPE_CHECKING:
     from highper_core.context import RequestContext
@@ -44,6 +44,52 @@ logger = logging.getLogger("highper.error")
 
 _OVER = (StreamBroken, StreamClosed, KeyboardInterrupt, GeneratorExit)  # nobody is left to answer
 AWAIT_1, AWAIT_2, INLINE_1 = int(Call.AWAIT_1), int(Call.AWAIT_2), int(Call.INLINE_1)
+
+
+class Running(Around):
+    """One handler's run: what a task steps. An inline one is called in place, and only what it leaves is stepped."""
+
+    __slots__ = ("_dispatcher", "_context", "_route")
+
+    def _set_up(self, dispatcher: Dispatcher, context: RequestContext, route: Route) -> None:
+        self._be_new()
+        self._dispatcher = dispatcher
+        self._context = context
+        self._route: Route | None = route  # None once the handler has returned
+
+    def go(self) -> bool:
+        """Call an inline handler; return whether that ended the exchange."""
+        route, self._route = self._route, None
+        assert route is not None
+        return self._dispatcher._call_inline(self._context, route)
+
+    def _begin(self) -> Any:
+        context, route = self._context, self._route
+        if route is None:
+            return context.response._send_file()
+        call = route.call
+        if call == AWAIT_1:
+            return route.endpoint(context.request)
+        if call == AWAIT_2:
+            return route.endpoint(context.request, context.response)
+        return call_in_thread(route.endpoint, call, context.request, context.response)
+
+    def _returned(self, outcome: Any) -> Any:
+        if self._route is None or self._dispatcher._answer(self._context, outcome):
+            return None
+        self._route = None
+        return self._context.response._send_file()
+
+    def _raised(self, error: BaseException) -> None:
+        try:
+            self._dispatcher._fail(self._context, error)
+            if self._dispatcher._must_leave(error):
+                raise error
+        finally:
+            self._dispatcher._end(self._context)
+
+    def _end(self) -> None:
+        self._dispatcher._end(self._context)
 
 
 class Dispatcher:
@@ -94,19 +140,17 @@ class Dispatcher:
             self._answer_bare(exchange, 500)
             exchange.close()
             return
-        variables = context.variables = self._variables.copy()
+        variables = context.variables = copy_of(self._variables)
+        running = Running.__new__(Running)
+        running._set_up(self, context, route)
         if route.call >= INLINE_1:
-            if not variables.run(self._run_inline, context, route):
-                self._hold(context, self._transport.spawn(self._run_file(context), variables))
-            return
-        if not route.cancel_on_disconnect:
+            if run_in(variables, running):
+                return
+        elif not route.cancel_on_disconnect:
             self._sheltered.add(exchange)
-        self._hold(context, self._transport.spawn(self._run(context, route), variables))
-
-    def _hold(self, context: RequestContext, task: Any) -> None:
-        """Keep a task that has not ended in its first step, so that it can be cancelled."""
-        if not task.done():
-            context.task = context.exchange.task = task
+        task = self._transport.spawn(running, variables, route.label)
+        if not running.is_over:
+            context.task = exchange.task = task  # so that it can be cancelled
 
     def _fill(self, context: RequestContext, exchange: Exchange, route: Route, values: tuple[Any, ...]) -> None:
         """Write the request into its record. Apart from `begin`, whose step it must not hold a part of the record."""
@@ -114,7 +158,8 @@ class Dispatcher:
         request._begin(context, exchange, route, values)
         if self._access_log:
             request._started = self._transport.now()
-        context.response._exchange = exchange
+        response = context.response
+        response._exchange = exchange
         context.exchange = exchange
 
     def disconnected(self, exchange: Exchange, error: BaseException | None) -> None:
@@ -135,25 +180,8 @@ class Dispatcher:
 
     # Running
 
-    async def _run(self, context: RequestContext, route: Route) -> None:
-        try:
-            call = route.call
-            if call == AWAIT_1:
-                result = await route.endpoint(context.request)
-            elif call == AWAIT_2:
-                result = await route.endpoint(context.request, context.response)
-            else:
-                result = await call_in_thread(route.endpoint, call, context.request, context.response)
-            if not self._answer(context, result):
-                await self._answer_file(context)
-        except BaseException as error:
-            self._fail(context, error)
-            if self._must_leave(error):
-                raise
-        finally:
-            self._end(context)
-
-    def _run_inline(self, context: RequestContext, route: Route) -> bool:
+    def _call_inline(self, context: RequestContext, route: Route) -> bool:
+        """Call an inline handler; return False where its answer takes awaiting."""
         ended = True
         try:
             if route.call == INLINE_1:
@@ -169,16 +197,6 @@ class Dispatcher:
             if ended:
                 self._end(context)
         return ended
-
-    async def _run_file(self, context: RequestContext) -> None:
-        try:
-            await self._answer_file(context)
-        except BaseException as error:
-            self._fail(context, error)
-            if self._must_leave(error):
-                raise
-        finally:
-            self._end(context)
 
     def _must_leave(self, error: BaseException) -> bool:
         """Return whether `error` is the task's or the process's business and not only this exchange's."""
@@ -220,25 +238,7 @@ class Dispatcher:
         response = context.response
         if result is not None:
             response.take(result)
-        state = response._state
-        if state <= FINISHED:
-            if response._file is not None:
-                return False
-            context.exchange.send_message(response._build_head(), response._content)
-            response._state = SENT
-        elif state != SENT:
-            raise ResponseError("a stream was asked for and not brought to its end")
-        return True
-
-    async def _answer_file(self, context: RequestContext) -> None:
-        response = context.response
-        exchange = context.exchange
-        exchange.send(response._build_head())
-        response._state = HEAD_SENT
-        if exchange.request.method != b"HEAD":
-            await exchange.send_file(response._file.file, 0, response._file.size)
-        exchange.send(END_OF_MESSAGE)
-        response._state = SENT
+        return response._send()  # type: ignore[no-any-return]
 
     def _fail(self, context: RequestContext, error: BaseException) -> None:
         """Answer for what a handler raised, or abort."""
@@ -252,9 +252,9 @@ class Dispatcher:
             logger.warning("%s was cancelled by the stop", _named(exchange))
         elif status >= 500:
             logger.error("%s failed", _named(exchange), exc_info=error)
-        if response._state == SENT:
+        if response._is_sent():
             return
-        if response._state == HEAD_SENT or exchange.response_started or status == 0:
+        if exchange.response_started or status == 0:
             if 0 < status < 500:
                 logger.error("%s failed after its head had left", _named(exchange), exc_info=error)
             exchange.abort()
@@ -265,8 +265,7 @@ class Dispatcher:
             if isinstance(error, HTTPError):
                 for name, value in error.headers:
                     response.header(name, value, append=True)
-            exchange.send_message(response._build_head(), response._content)
-            response._state = SENT
+            response._send()
         except Exception:
             logger.exception("the error page of %s failed", _named(exchange))
             self._answer_bare(exchange, status)

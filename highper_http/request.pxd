@@ -1,7 +1,10 @@
 # Augments request.py: a request is a C struct that dispatch fills in.
 
 
-cdef class Request:
+from highper_core.context cimport Part
+
+
+cdef class Request(Part):
     cdef public object _limits
     cdef public object _origin
     cdef public object _context
@@ -22,5 +25,3 @@ cdef class Request:
     cdef public double _started
 
     cpdef object _begin(self, object context, object exchange, object route, tuple values)
-    cpdef object _reset(self)
-    cpdef object _detach(self)

@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 import msgpack  # type: ignore[import-untyped]
 import orjson
 
+from highper_core.context import Part
 from highper_core.limits import Limits
 
 from .body import ContentReader, read_content
@@ -41,7 +42,7 @@ _SCHEME = re.compile(rb"\A[^:/?]*://")
 _AUTHORITY_END = re.compile(rb"[/?]")
 
 
-class Request:
+class Request(Part):
     """One request. Read-only.
 
     Args:

@@ -1,12 +1,20 @@
 # Augments response.py: a response is a C struct, and its head is built without a call through Python.
 
+cimport cython
+
+from highper_core.context cimport Part
 from highper_core.events cimport Response as ResponseHead
+
+from highper_transports.exchange cimport Exchange
 
 from .date cimport http_date
 
 
-cdef class Response:
-    cdef public object _exchange
+cdef int OPEN, FINISHED, STREAMING, HEAD_SENT, SENT
+
+
+cdef class Response(Part):
+    cdef public Exchange _exchange
     cdef public int _state
     cdef public int _status
     cdef public bytes _content
@@ -15,14 +23,14 @@ cdef class Response:
     cdef public list _before
     cdef public object _file
 
-    cpdef object _begin(self, object exchange)
-    cpdef object _reset(self)
-    cpdef object _detach(self)
     cpdef Response text(self, object value)
     cpdef object take(self, object value)
     cpdef Response _finish(self, bytes content, bytes content_type)
     cpdef ResponseHead _build_head(self)
-    cpdef object _send_head(self)
+    @cython.locals(exchange=Exchange)
+    cpdef bint _send(self) except -1
+    cpdef bint _is_sent(self) except -1
+    cpdef Exchange _send_head(self)
     cpdef object _end_stream(self, object end)
 
 

@@ -19,7 +19,8 @@ from urllib.parse import quote
 import msgpack  # type: ignore[import-untyped]
 import orjson
 
-from highper_core.events import EndOfMessage
+from highper_core.context import Part
+from highper_core.events import END_OF_MESSAGE, EndOfMessage
 from highper_core.events import Response as ResponseHead
 
 from .body import ContentSender
@@ -53,7 +54,7 @@ Bytes: TypeAlias = bytes  # `bytes` is a method below
 FieldValue: TypeAlias = "str | Bytes | int"
 
 
-class Response:
+class Response(Part):
     """One response. Every setter and finisher returns the response itself, so calls chain.
 
     Made without an exchange it is a value that a handler may return; `take` puts it into the real one.
@@ -72,10 +73,6 @@ class Response:
         self._file: OpenFile | None = None
         if status:
             self.status(status)
-
-    def _begin(self, exchange: Exchange) -> None:
-        """Answer `exchange`."""
-        self._exchange = exchange
 
     def _reset(self) -> None:
         """Forget everything; for a pool."""
@@ -181,16 +178,11 @@ class Response:
         """True once somebody said what the answer is."""
         return self._state != OPEN
 
-    @property
-    def is_head_sent(self) -> bool:
-        """True once nothing of the head can be changed any more."""
-        return self._state >= HEAD_SENT
-
     # Finishing
 
     def text(self, value: str) -> Response:
         """Answer with plain text."""
-        return self._finish(str.encode(value), TEXT)
+        return self._finish(value.encode(), TEXT)
 
     def html(self, value: str) -> Response:
         """Answer with HTML."""
@@ -307,6 +299,35 @@ class Response:
             raise ResponseError("the head of this response has left already")
 
     # Sending, for the dispatcher and the stream
+
+    def _send(self) -> bool:
+        """Send what the answer is by now; False where that takes `_send_file`."""
+        if self._state > FINISHED:
+            if self._state != SENT:
+                raise ResponseError("a stream was asked for and not brought to its end")
+            return True
+        if self._file is not None:
+            return False
+        exchange = self._exchange
+        assert exchange is not None
+        exchange.send_message(self._build_head(), self._content)
+        self._state = SENT
+        return True
+
+    async def _send_file(self) -> None:
+        """Send an answer that is a file."""
+        exchange, file = self._exchange, self._file
+        assert exchange is not None
+        assert file is not None
+        exchange.send(self._build_head())
+        self._state = HEAD_SENT
+        if exchange.request.method != b"HEAD":
+            await exchange.send_file(file.file, 0, file.size)
+        exchange.send(END_OF_MESSAGE)
+        self._state = SENT
+
+    def _is_sent(self) -> bool:
+        return self._state == SENT
 
     def _build_head(self) -> ResponseHead:
         """Run what waits for the head and return it as an event."""

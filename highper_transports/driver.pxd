@@ -9,6 +9,10 @@ from .exchange cimport Exchange
 from .outlet cimport Outlet
 from .stream cimport Receiver, Stream
 
+# of `outlet` and `timers`, as C knows them
+cdef int CLOSING, GONE, LINGERING, TAKEN_OVER
+cdef double NEVER
+
 
 cdef class Driver(Outlet):
     cdef public object application

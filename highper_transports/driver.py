@@ -216,7 +216,8 @@ class Driver(Outlet):
                     self._begin()
                 assert isinstance(event, Request)
                 request = event
-                exchange = Exchange(self, request)
+                exchange = Exchange.__new__(Exchange)
+                exchange._set_up(self, request)
                 self.exchanges[request.stream_id] = exchange
                 self.busy = True
                 self._fresh = exchange
@@ -331,13 +332,13 @@ class Driver(Outlet):
     def _next_cycle(self, now: float) -> None:
         """Our part of an exchange ended, or the peer's part of one that we had finished."""
         connection = self.connection
+        if not self.ending and connection.renew():
+            self._drained = 0
+            self._drain_deadline = NEVER
+            return
         ours = connection.our_state
         if ours is _DONE:
-            if connection.their_state is _DONE and not self.ending:
-                connection.start_next_cycle()
-                self._drained = 0
-                self._drain_deadline = NEVER
-            elif not self.busy:
+            if not self.busy:
                 self._drain(now or self.transport.now())
         elif ours is _MUST_CLOSE or ours is _CLOSED:
             self.last_answer(now or self.transport.now())

@@ -138,6 +138,10 @@ class Exchange:
             finally:
                 self._receiver = None
 
+    def receives_directly(self, length: int) -> bool:
+        """Return whether content of that known length is enough for `receive_content` (`Limits.direct_content`)."""
+        return self.driver is not None and length >= self.driver.connection.limits.direct_content
+
     async def receive_content(self) -> bytes:
         """Return the whole content, whose length the head announced, as one object; large content without a copy.
 
@@ -331,8 +335,3 @@ class Exchange:
         if self.driver is None or self.disconnected:
             raise StreamClosed("the exchange is closed")
         self.driver.take_over(receiver)
-
-    @property
-    def expects_content(self) -> bool:
-        """True while the message has not arrived whole."""
-        return self._end is None

@@ -8,6 +8,9 @@ from .flow_control cimport IncomingFlow, OutgoingFlow
 from .stream cimport Receiver, Stream
 from .timers cimport TimerWheel
 
+cdef Py_ssize_t CORK
+cdef double NEVER, REST_DELAY
+
 
 cdef class Outlet(Receiver):
     cdef public Stream stream

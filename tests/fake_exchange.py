@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Coroutine, Iterable
 from contextvars import Context
-from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 from highper_core.errors import Fault, LocalProtocolError
 from highper_core.events import END_OF_MESSAGE, Data, EndOfMessage, Event, Request, Response
+from highper_transports.driver import Driver
+from highper_transports.exchange import Exchange
+from highper_transports.stream import Stream
 
 DIRTY: tuple[Any, ...] = (7, True, 7.0, b"dirty", "dirty", ["dirty"], ("dirty",))
 
@@ -17,7 +19,7 @@ DIRTY: tuple[Any, ...] = (7, True, 7.0, b"dirty", "dirty", ["dirty"], ("dirty",)
 def unset(used: Any, fresh: Any, slots: Iterable[str]) -> list[str]:
     """Return the slots that `used._reset()` leaves unlike `fresh`, after each was given a value it can hold."""
     for slot in slots:
-        for value in DIRTY:
+        for value in (*DIRTY, FakeExchange()):
             try:
                 setattr(used, slot, value)
             except TypeError:
@@ -30,8 +32,17 @@ def unset(used: Any, fresh: Any, slots: Iterable[str]) -> list[str]:
     return [slot for slot in slots if getattr(used, slot) != getattr(fresh, slot)]
 
 
-class FakeExchange:
-    """Stands for `highper_transports.exchange.Exchange`."""
+class FakeStream(Stream):
+    """A stream that has addresses and nothing else."""
+
+    def __init__(self) -> None:
+        self.peer = ("192.0.2.1", 4711)
+        self.local = ("192.0.2.2", 80)
+        self.scheme = "http"
+
+
+class FakeExchange(Exchange):
+    """Takes what is sent instead of framing it."""
 
     def __init__(
         self,
@@ -41,14 +52,10 @@ class FakeExchange:
         content: list[bytes] | None = None,
     ) -> None:
         length = sum(map(len, content or ()))
-        self.request = Request(method=method, target=target, headers=headers or [], content_length=length)
-        self.stream = SimpleNamespace(peer=("192.0.2.1", 4711), local=("192.0.2.2", 80), scheme="http")
-        self.driver = SimpleNamespace(connection=None)
-        self.stream_id = 0
-        self.task: Any = None
-        self.response_started = False
-        self.bytes_sent = 0
-        self.disconnected = False
+        driver = Driver.__new__(Driver)
+        driver.stream = FakeStream()
+        request = Request(method=method, target=target, headers=headers or [], content_length=length)
+        super().__init__(driver, request)
         self.events: deque[Event] = deque([*map(Data, content or ()), END_OF_MESSAGE])
         self.head: Response | None = None
         self.content = b""
@@ -58,6 +65,9 @@ class FakeExchange:
 
     def receive_nowait(self) -> Event | None:
         return self.events.popleft() if self.events else None
+
+    def receives_directly(self, length: int) -> bool:
+        return False
 
     async def receive(self) -> Event:
         return self.events.popleft()

@@ -16,3 +16,4 @@ cdef class Route:
     cdef readonly tuple names
     cdef readonly tuple captures
     cdef readonly tuple match
+    cdef readonly str label

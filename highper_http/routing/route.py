@@ -24,7 +24,7 @@ class Route:
 
     `endpoint` is what a request is given to: the handler with its middleware around it. It, and `call`, which says
     how it is called, are final once the router was compiled. `captures` are the places and kinds of the parameters,
-    in the order of `names`. All of it is read only.
+    in the order of `names`; `label` is what its tasks are called. All of it is read only.
 
     Args:
         methods: tokens; `ANY` for every method.
@@ -55,6 +55,7 @@ class Route:
         "names",
         "captures",
         "match",
+        "label",
     )
 
     def __init__(
@@ -90,6 +91,7 @@ class Route:
             [(index + 1, int(segment.kind)) for index, segment in enumerate(pattern.segments) if segment.name]
         )
         self.match: Match = (self, ())  # what a match without parameters is, made once
+        self.label = f"{' '.join(self.methods)} {self.path or '-'}"
 
     def bound(self, prefix: Pattern, layers: Sequence[Any], compose: Compose) -> Route:
         """Return this route as it is reached: below `prefix`, with `layers` around its own, composed."""
@@ -117,4 +119,4 @@ class Route:
         return route
 
     def __repr__(self) -> str:
-        return f"Route({' '.join(self.methods)} {self.path or '-'})"
+        return f"Route({self.label})"

@@ -34,13 +34,15 @@ def _cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
 class Served:
     """One handler behind a dispatcher."""
 
-    def __init__(self, handler: Any, *layers: Any, debug: bool = False, **options: Any) -> None:
+    def __init__(
+        self, handler: Any, *layers: Any, debug: bool = False, make_request: Any = None, **options: Any
+    ) -> None:
         router = Router()
         for layer in layers:
             router.use(layer)
         router.add("*", "/*path", handler, **options)
         self.transport = FakeTransport()
-        self.pool = ContextPool(lambda: Request(Limits()), Response)
+        self.pool = ContextPool(make_request or (lambda: Request(Limits())), Response)
         self.dispatcher = Dispatcher(
             router.compile(compose), self.transport, self.pool, copy_context(), debug=debug, access_log=True
         )
@@ -494,11 +496,11 @@ def test_access_log(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_request_that_cannot_be_begun_costs_one_answer() -> None:
     """`begin` never raises."""
-    served = Served(raising(KeyError()))
 
-    exchange = FakeExchange()
-    exchange.request = None
-    served.ask(exchange)
+    def broken() -> Request:
+        raise RuntimeError
+
+    exchange = Served(raising(KeyError()), make_request=broken).ask()
     assert (exchange.head.status_code, exchange.complete, exchange.closed) == (500, True, 1)
 
 

@@ -100,7 +100,7 @@ def test_before_head_runs_last_registered_first_and_may_change_all() -> None:
 def test_once_the_head_left_nothing_can_change() -> None:
     """After the head every setter raises."""
     response = Response()
-    response._begin(FakeExchange())
+    response._exchange = FakeExchange()
     response.stream()
     response._send_head()
     for change in (lambda: response.header("a", "b"), lambda: response.status(500), lambda: response.cookie("a", "b")):

@@ -271,11 +271,17 @@ cdef class FastHttpConnection(HttpReader):
 
     cpdef object start_next_cycle(self):
         """Begin the next exchange on the same connection."""
-        if self._life.states[CLIENT] != DONE or self._life.states[SERVER] != DONE:
+        if not self.renew():
             _refuse(EVENT_ILLEGAL, f"no next cycle in {self.our_state.name}")
+
+    cpdef bint renew(self) except -1:
+        """Begin the next exchange if both roles are DONE; return whether they were."""
+        if self._life.states[CLIENT] != DONE or self._life.states[SERVER] != DONE:
+            return False
         self._begin_cycle()
         if self._ours == SERVER:
             clocks_begin(&self._clocks, PHASE_HEAD if self._input.length() else PHASE_IDLE)
+        return True
 
     @property
     def is_resting(self):

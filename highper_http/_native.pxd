@@ -1,0 +1,13 @@
+# Steps of coroutines, contexts, and the clock.
+
+
+cdef class Step:
+    cdef object outcome
+
+    cpdef object go(self)
+
+
+cpdef object resume(object coroutine, Step step)
+cpdef object run_in(object variables, Step step)
+cpdef object copy_of(object variables)
+cpdef long clock_second() noexcept

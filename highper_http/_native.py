@@ -1,0 +1,51 @@
+"""Steps of coroutines, contexts, and the clock: what `_native.pyx` is where it is not built."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from contextvars import Context
+from time import time
+from typing import Any
+
+__all__ = ["Step", "clock_second", "copy_of", "resume", "run_in"]
+
+
+class Step:
+    """Something that can be run in a context.
+
+    Attributes:
+        outcome: what the coroutine it stands for returned last.
+    """
+
+    __slots__ = ("outcome",)
+
+    def __init__(self) -> None:
+        self.outcome: Any = None
+
+    def go(self) -> Any:
+        """Run."""
+        raise NotImplementedError
+
+
+def resume(coroutine: Coroutine[Any, Any, Any], step: Step) -> Any:
+    """Run `coroutine` to its next wait and return what it waits for; `step`, with its outcome, when it has returned."""
+    try:
+        return coroutine.send(None)
+    except StopIteration as stop:
+        step.outcome = stop.value
+        return step
+
+
+def run_in(variables: Context, step: Step) -> Any:
+    """Run `step` in the context `variables`."""
+    return variables.run(step.go)
+
+
+def copy_of(variables: Context) -> Context:
+    """Return a copy of a context."""
+    return variables.copy()
+
+
+def clock_second() -> int:
+    """Return the second that the system's clock shows."""
+    return int(time())
