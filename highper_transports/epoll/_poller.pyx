@@ -19,7 +19,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
-from libc.errno cimport EBADF, EINTR, ENOENT, ENOSPC
+from libc.errno cimport EINTR, ENOSPC
 from libc.limits cimport INT_MAX
 from libc.math cimport INFINITY, ceil
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
@@ -132,10 +132,8 @@ cdef class Poller:
         self._control(EPOLL_CTL_MOD, fd, events)
 
     def forget_foreign(self, int fd):
-        """Take a descriptor of the loop's users out of the set; it may have been closed before."""
-        cdef int error = self.forget(fd)
-        if error < 0 and error != -EBADF and error != -ENOENT:
-            raise OSError(-error, os.strerror(-error))
+        """Take a descriptor of the loop's users out of the set, if it is still there: it may have been closed."""
+        self.forget(fd)
 
     def _control(self, int operation, int fd, uint32_t events):
         cdef int error = self.kernel.epoll_ctl(self.fd, operation, fd, events, FOREIGN | <uint32_t>fd)

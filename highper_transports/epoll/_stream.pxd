@@ -24,6 +24,7 @@ cdef class EpollStream(Stream):
     cdef bint ending  # its end will be told on the next pass
     cdef bint eof_written  # `write_eof` was called
     cdef bint reset  # close with a reset
+    cdef bint short  # the system has no memory: it is asked again in a while, whatever the set says
     cdef bint pressed  # the receiver was told to pause
     cdef object queue  # deque of bytes, None where nothing is queued
     cdef Py_ssize_t offset  # what was sent of the first

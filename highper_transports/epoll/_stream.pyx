@@ -267,9 +267,12 @@ cdef class EpollStream(Stream):
         return 0
 
     def _retry_soon(self):
-        self.poller.loop.call_later(RETRY, self._retry)
+        if not self.short:
+            self.short = True
+            self.poller.loop.call_later(RETRY, self._retry)
 
     def _retry(self):
+        self.short = False
         if self.queued and not self.ending:
             self._flush()
 
@@ -413,7 +416,7 @@ cdef class EpollStream(Stream):
         """Have the set wait for what is wanted now."""
         cdef uint32_t wanted = 0 if self.deaf else EPOLLIN
         cdef int error
-        if self.queued or self.on_writable is not None:
+        if self.queued and not self.short or self.on_writable is not None:
             wanted |= EPOLLOUT
         if self.ending or self.fd < 0 or wanted == self.watched and not self.muted:
             return 0

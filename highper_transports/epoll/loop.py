@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..asyncio.tasks import EagerLoop
+from ._kernel import Kernel
 from ._poller import Poller
 
 __all__ = ["EpollLoop"]
@@ -96,10 +97,15 @@ class _Selector(selectors.BaseSelector):
 
         Raises:
             KeyError: it is not watched.
+            OSError: it cannot be watched any more, and is not.
         """
         key = self._keys[fileobj]
         if events != key.events:
-            self._poller.change_foreign(key.fd, _asked(events))
+            try:
+                self._poller.change_foreign(key.fd, _asked(events))
+            except OSError:
+                self.unregister(fileobj)
+                raise
         self._keys.by_fd[key.fd] = key = key._replace(events=events, data=data)
         return key
 
