@@ -34,4 +34,5 @@ cdef class Listener:
     cdef EpollStream make(self, int fd, Record *record)
     cdef int _open(self, int fd, sockaddr_storage *address, socklen_t length) except -1
     cdef int _starve(self) except -1
+    cdef int _return(self) except -1
     cdef int _update(self) except -1

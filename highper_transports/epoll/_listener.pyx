@@ -65,7 +65,7 @@ cdef class Listener:
     def resume(self):
         """Accept again. Idempotent."""
         self.paused = False
-        self._update()
+        self._return()
 
     def close(self):
         """Stop accepting. Idempotent."""
@@ -81,7 +81,15 @@ cdef class Listener:
         """Ask a system again that had no descriptor or memory left."""
         if self.starved:
             self.starved = False
+            self._return()
+
+    cdef int _return(self) except -1:
+        """Be in the set again; a system may have no room for us just now, and is asked again later."""
+        try:
             self._update()
+        except OSError:
+            self._starve()
+        return 0
 
     cdef int _update(self) except -1:
         """Be in the set while connections are wanted. An exclusive entry cannot be changed, only made anew."""
