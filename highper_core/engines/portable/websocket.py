@@ -260,6 +260,8 @@ class PortableWebSocket(WebSocketSpeaker):
         if self.gather and not self._gathered and self._messages.decoder is not None:
             self._gathered += self._messages.decoder.getstate()[0]  # a character of which a part was not shown yet
         shown = self._messages.process_frame(frame._replace(opcode=self._kind if begins else FrameOpcode.CONTINUATION))
+        if text and self._messages.decoder is not None and _begins_surrogate(self._messages.decoder.getstate()[0]):
+            raise remote_error(Fault.TEXT_INVALID, "half of a surrogate pair")
         if self.gather:
             self._gathered += frame.payload  # type: ignore[arg-type]
             if not shown.message_finished:
@@ -288,3 +290,8 @@ class PortableWebSocket(WebSocketSpeaker):
             return BytesFragment(gathered, False)
         text, _ = utf_8_decode(gathered)
         return TextFragment(text, False) if text else self.next_event()
+
+
+def _begins_surrogate(pending: bytes) -> bool:
+    """Tell whether a character that has begun cannot be one. The decoder would wait for its third octet."""
+    return len(pending) == 2 and pending[0] == 0xED and pending[1] >= 0xA0
