@@ -1,0 +1,1 @@
+"""Worlds whose kernel lies; `kernel.py` runs them."""
