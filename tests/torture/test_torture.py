@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -19,12 +18,12 @@ from typing import Any
 import pytest
 import trustme
 from support.faults import ERRORS, FaultPlan, FaultyContext, FaultySocket
+from support.torment import application, converse, descriptors, settled
 
 from highper_http import App, Server
 from highper_transports.asyncio import AsyncioTransport
 from highper_transports.sockets import Binding
 
-PIECES = 20
 PLAIN_SITES = ("accept", "recv", "send", "shutdown", "close", "setsockopt")
 TLS_SITES = ("do_handshake", "read", "write", "unwrap", "recv", "send")
 # where a system call fails inside asyncio itself, asyncio leaves the socket to the collector
@@ -42,59 +41,6 @@ class FaultyBinding(Binding):
         return [FaultySocket.adopt(sock, self.plan) for sock in Binding.open(self)]
 
 
-def application() -> App:
-    app = App()
-
-    @app.get("/plain")
-    async def plain(req: Any) -> str:
-        return "plain"
-
-    @app.post("/length")
-    async def length(req: Any) -> str:
-        return str(len(await req.body()))
-
-    @app.get("/pieces")
-    async def pieces(req: Any, res: Any) -> None:
-        async with res.stream() as send:
-            for _ in range(PIECES):
-                await send(b"x" * 1000)
-                await asyncio.sleep(0)
-
-    return app
-
-
-async def converse(port: int, context: ssl.SSLContext | None) -> int:
-    """Hold the conversation, on one connection and then with a refusal on another; return the bytes of content seen."""
-    async with connection(port, context) as (reader, writer):
-        writer.write(b"GET /plain HTTP/1.1\r\nhost: a\r\n\r\n")
-        await reader.readuntil(b"\r\n\r\nplain")
-        writer.write(b"POST /length HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\n")
-        await asyncio.sleep(0.001)
-        writer.write(b"abc\r\n0\r\n\r\n")
-        await reader.readuntil(b"\r\n\r\n3")
-        writer.write(b"GET /pieces HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
-        length = len(await reader.read())
-    async with connection(port, context) as (reader, writer):
-        writer.write(b"GET / HTTP/1.1\n\n")
-        refusal = await reader.read()
-        assert refusal.startswith(b"HTTP/1.1 400 ") or not refusal
-    return length + len(refusal)
-
-
-@asynccontextmanager
-async def connection(
-    port: int, context: ssl.SSLContext | None
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    hostname = "localhost" if context else None
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=hostname)
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
-        with suppress(OSError, ssl.SSLError):
-            await writer.wait_closed()
-
-
 @asynccontextmanager
 async def serving(plan: FaultPlan, context: FaultyContext | None) -> AsyncIterator[Server]:
     binding = FaultyBinding(host="127.0.0.1", port=0, plan=plan)
@@ -106,22 +52,6 @@ async def serving(plan: FaultPlan, context: FaultyContext | None) -> AsyncIterat
         server = Server(application(), bind=[binding], transport="asyncio", access_log=False)
     async with server:
         yield server
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
-
-
-async def settled(server: Server, expected: int) -> None:
-    """Wait until every stream of the server is gone and no descriptor beyond `expected` is open."""
-    assert server._service is not None
-    for turn in range(400):
-        if turn % 20 == 10:
-            gc.collect()
-        if not server._service.open and descriptors() <= expected and len(asyncio.all_tasks()) == 1:
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError(f"left: {server._service.open} {descriptors() - expected} {asyncio.all_tasks()}")
 
 
 def contexts(secured: bool, plan: FaultPlan) -> tuple[FaultyContext | None, ssl.SSLContext | None]:
