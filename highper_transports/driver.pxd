@@ -20,6 +20,7 @@ cdef class Driver(Outlet):
     cdef public dict exchanges
     cdef public bint stopping
     cdef public bint ending
+    cdef public bint brief
     cdef public bint is_server
     cdef Exchange _fresh
     cdef int _full
@@ -28,6 +29,7 @@ cdef class Driver(Outlet):
     cpdef object attach(self, Stream stream)
     cpdef object schedule(self)
     cdef bint _may_rest(self) except -1
+    cdef object _make_room(self)
     cdef object _pump(self, double now)
     @cython.locals(connection=Connection, request=Request, exchange=Exchange)
     cdef object _pull(self, double now)

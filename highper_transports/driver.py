@@ -63,6 +63,7 @@ class Driver(Outlet):
         "stopping",
         "ending",
         "is_server",
+        "brief",
         "_fresh",
         "_full",
         "_scheduled",
@@ -81,6 +82,7 @@ class Driver(Outlet):
         self.exchanges: dict[int, Exchange] = {}
         self.stopping = False
         self.ending = False
+        self.brief = False
         self.is_server = connection.role is Role.SERVER
         self._fresh: Exchange | None = None  # its head has arrived, the application has not been told
         self._full = 0  # exchanges whose content waits beyond their window
@@ -171,6 +173,12 @@ class Driver(Outlet):
     def _may_rest(self) -> bool:
         return not (self._ended or self._scheduled) and self.connection.is_resting
 
+    def _make_room(self) -> None:
+        """Rest at once, where that is possible: enough others are awake. The last thing a call does."""
+        if self.talking and not (self.busy or self._failed or self.stream.unwritten) and self._may_rest():
+            assert self.service is not None
+            self.service.rest(self)
+
     # The pump
 
     def schedule(self) -> None:
@@ -193,6 +201,8 @@ class Driver(Outlet):
         finally:
             self._pumping = False
             self._settle(now)
+        if self.brief:
+            self._make_room()
 
     def _pull(self, now: float) -> None:
         connection = self.connection
@@ -328,6 +338,8 @@ class Driver(Outlet):
             self._settle(now)
             if self._ended or held or self.connection.unparsed:
                 self.schedule()
+            elif self.brief:
+                self._make_room()
 
     def _next_cycle(self, now: float) -> None:
         """Our part of an exchange ended, or the peer's part of one that we had finished."""

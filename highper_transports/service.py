@@ -3,6 +3,9 @@
 An accepted stream begins at rest, with the first-byte deadline and no connection object. Bytes wake it: a driver with
 its connection is taken from a bounded pool, and goes back there after a quiet second. Streams at rest are counted
 here and kept by their transport, so that each costs what the transport needs to keep of it and nothing more.
+
+Where many come at once, a quiet second is long: beyond `prepared` awake streams one rests as soon as it has nothing to
+do, unless it is asked again and again. What is held at a peak is then bounded by who is busy, not by who came lately.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from zope.interface import implementer
 
 from .driver import Driver
 from .interfaces import IStreamOwner
-from .timers import Timed
+from .outlet import REST_DELAY
+from .timers import NEVER, Timed
 
 if TYPE_CHECKING:
     from highper_core.connection import Connection
@@ -49,7 +53,7 @@ class Service:
         application: gets the exchanges.
         connection: makes a SERVER connection, engine and limits decided.
         limits: the same limits, for streams that have no connection.
-        prepared: drivers kept for reuse.
+        prepared: drivers kept for reuse, and streams that may stay awake for a quiet second although asked but once.
         capacity: streams open at once; beyond it the listeners are paused until a sixteenth of them has ended.
 
     Attributes:
@@ -136,7 +140,13 @@ class Service:
             driver = Driver(stream, self._connection(), self.application, self)
         driver.stopping = self.stopping
         driver.ending = self.ending
+        driver.brief = len(self.awake) > self._prepared and not self._is_busy(stream)
         return driver
+
+    def _is_busy(self, stream: Stream) -> bool:
+        """Whether a stream that wakes was laid to rest after an answer less than a quiet second ago."""
+        fresh = self.transport.now() + self.limits.idle_timeout - REST_DELAY
+        return fresh < stream.rested_until < NEVER
 
     def rest(self, driver: Driver) -> None:
         """Take the driver from a stream that has nothing to do."""

@@ -24,6 +24,7 @@ cdef class Stream(Timed):
     cdef public bint fills
     cdef public bint sends_files
     cdef public bint resting
+    cdef public double rested_until
     cdef public object presented
 
     cpdef object deliver(self, bytes data, double now)

@@ -76,6 +76,7 @@ class Stream(Timed):
         "fills",
         "sends_files",
         "resting",
+        "rested_until",
         "presented",
     )
 
@@ -91,6 +92,7 @@ class Stream(Timed):
         self.fills = False
         self.sends_files = False
         self.resting = False
+        self.rested_until = NEVER
         self.presented: ProxyHeader | None = None
 
     def deliver(self, data: bytes, now: float) -> None:
@@ -151,6 +153,7 @@ class Stream(Timed):
         """Have no receiver until bytes come, and end at `deadline`."""
         self.receiver = None
         self.resting = True
+        self.rested_until = deadline
         transport = self.transport
         transport.rest.add(self)
         transport.timers.arm(self, deadline)

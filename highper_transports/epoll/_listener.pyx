@@ -183,8 +183,10 @@ cdef class Listener:
     cdef EpollStream wake(self, int fd, Record *record):
         """Return a stream anew for a record at rest, which bytes have come for."""
         cdef EpollStream stream
+        cdef double deadline = record.deadline
         self.poller.records.take(fd)
         stream = self.make(fd, record)
+        stream.rested_until = deadline
         stream.owner = self.owner
         stream.high = self.high
         stream.low = self.low

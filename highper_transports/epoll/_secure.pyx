@@ -133,6 +133,13 @@ cdef class SecureStream(EpollStream):
             self.deliver_end()
         return 0
 
+    cpdef object rest(self, double deadline):
+        """Have no receiver until bytes come; not as a record alone while an end of input is to be told."""
+        if self.session is not None and self.session.ended:
+            Stream.rest(self, deadline)
+        else:
+            EpollStream.rest(self, deadline)
+
     cdef int input_ended(self) except -1:
         """The socket's own end of input; without the session's before it, it is none."""
         if self.session is None or not self.session.ended:

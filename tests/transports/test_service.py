@@ -54,6 +54,56 @@ def test_a_stream_begins_at_rest() -> None:
     assert stream.calls == ["limit 65536 16384"]
 
 
+def respond_and_idle(exchange: Exchange) -> None:
+    """Answer, and have the connection wait for the next request as a real one does."""
+    assert exchange.driver is not None
+    connection, now = exchange.driver.connection, exchange.driver.transport.now()
+    connection.deadlines[Fault.IDLE_TIMEOUT] = now + connection.limits.idle_timeout  # type: ignore[attr-defined]
+    respond(exchange)
+
+
+def crowd(bench: Bench, number: int) -> list[RecordingStream]:
+    """Ask once on each of so many streams."""
+    streams = [bench.stream() for _ in range(number)]
+    for stream in streams:
+        stream.gives("request 0 GET\n")
+    return streams
+
+
+def test_beyond_the_prepared_a_stream_rests_as_soon_as_it_has_nothing_to_do() -> None:
+    bench = Bench(respond_and_idle, prepared=2)
+    first, second, third = crowd(bench, 3)
+    assert all("200" in stream.text for stream in (first, second, third))
+    assert first.receiver is not None
+    assert second.receiver is not None
+    assert third.receiver is None
+    assert bench.counts == (3, 3, 1)
+    assert third.deadline == bench.transport.clock + 75
+
+
+def test_beyond_the_prepared_a_stream_that_is_asked_again_at_once_stays_awake() -> None:
+    bench = Bench(respond_and_idle, prepared=2)
+    *_, third = crowd(bench, 3)
+    third.gives("request 0 GET\n")
+    assert third.receiver is not None
+    assert third.text.count("200") == 2
+
+
+def test_beyond_the_prepared_a_stream_that_is_asked_again_later_rests_again() -> None:
+    bench = Bench(respond_and_idle, prepared=0)
+    [stream] = crowd(bench, 1)
+    bench.transport.advance(2)
+    stream.gives("request 0 GET\n")
+    assert stream.receiver is None
+    assert stream.text.count("200") == 2
+
+
+def test_a_crowd_makes_no_more_drivers_than_are_busy_at_once() -> None:
+    bench = Bench(respond_and_idle, prepared=2)
+    crowd(bench, 50)
+    assert len(bench.made) == 3
+
+
 def test_silence_from_the_start_closes() -> None:
     bench = Bench()
     stream = bench.stream()
@@ -101,16 +151,16 @@ def test_many_streams_at_rest_share_few_connections() -> None:
 
 
 def test_the_pool_is_bounded() -> None:
-    bench = Bench(prepared=3)
+    bench = Bench(answer=None, prepared=3)
     streams = [bench.stream() for _ in range(10)]
-    for stream in streams:
-        stream.gives("request 0 GET\n")
-    bench.transport.advance(2)
-    assert bench.service.resting == 10
-    assert len(bench.made) == 10
-    for stream in streams:
-        stream.gives("request 0 GET\n")
-    assert len(bench.made) == 17
+    for made in (10, 17):
+        for stream in streams:
+            stream.gives("request 0 GET\n")
+        assert len(bench.made) == made
+        for exchange in bench.application.begun[-10:]:
+            respond(exchange)
+        bench.transport.advance(2)
+        assert bench.service.resting == 10
 
 
 def test_what_is_owed_or_buffered_forbids_rest() -> None:
