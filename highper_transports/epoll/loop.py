@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..asyncio.tasks import EagerLoop
-from ._kernel import Kernel
 from ._poller import Poller
 
 __all__ = ["EpollLoop"]

@@ -73,7 +73,8 @@ def test_a_loop_is_given_back_as_it_was(loop: str) -> None:
         before = held()
         other = EpollTransport()
         far: list[Recorder] = []
-        listener = await other.listen(Binding(host="127.0.0.1"), lambda stream: far.append(Recorder(stream)))
+        made = far.append
+        listener = await other.listen(Binding(host="127.0.0.1"), lambda stream: made(Recorder(stream)))
         near = await other.connect(listener.address, Recorder)
         near.write(b"x")
         while not far or not far[0].data:
@@ -84,7 +85,7 @@ def test_a_loop_is_given_back_as_it_was(loop: str) -> None:
         while "lost" not in far[0].calls:
             await asyncio.sleep(0.001)
         gone = weakref.ref(other)
-        del other, listener, near, far
+        del other, listener, near, far, made
         await asyncio.sleep(0.01)
         assert held() == before
         assert gone() is None

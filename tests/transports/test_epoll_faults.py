@@ -1,4 +1,4 @@
-"""What the epoll provider does when system calls fail: nothing is lost, nothing spins, and only whom it concerns ends."""
+"""What the epoll provider does when system calls fail: nothing is lost or spins, and only whom it concerns ends."""
 
 from __future__ import annotations
 
