@@ -1,6 +1,6 @@
 """Let the Autobahn suite judge the core: both engines, both sides, with and without compression.
 
-Usage: python tests/autobahn/run.py WSTEST OUT [--all] [--engine E ...] [--side server|client ...]
+Usage: python tests/autobahn/run.py WSTEST OUT [--all] [--only plain|deflate] [--engine E ...] [--side S ...]
 
 WSTEST is the suite's program. Runs the 301 cases of sections 1-7, 9 and 10 without compression, and sections 12 and 13
 with it; of those two 12.1 and 13.1 alone unless `--all`. Prints a table and writes it to OUT/summary.md; status 1 for
@@ -31,12 +31,12 @@ def main() -> int:
     parser.add_argument("wstest", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--all", action="store_true", help="sections 12 and 13 whole")
-    parser.add_argument("--plain", action="store_true", help="without compression alone")
+    parser.add_argument("--only", choices=["plain", "deflate"], help="without compression alone, or with it")
     parser.add_argument("--engine", nargs="+", default=["fast", "portable"])
     parser.add_argument("--side", nargs="+", default=["server", "client"], choices=["server", "client"])
     options = parser.parse_args()
-    sets = {"plain": PLAIN}
-    if not options.plain:
+    sets = {} if options.only == "deflate" else {"plain": PLAIN}
+    if options.only != "plain":
         sets |= {"whole": WHOLE} if options.all else {"quick": QUICK}
     rows, bad = [], []
     for name, cases in sets.items():

@@ -32,7 +32,8 @@ cdef extern from "Python.h":
     int _PyBytes_Resize(PyObject **octets, Py_ssize_t length) except -1
 
 cdef enum:
-    PIECE = 65536  # what is inflated at once, and what is collected before room is made by doubling
+    PIECE = 65536  # what is inflated at once
+    FIRST_ROOM = 1024
     SPARE = 16  # empty buffers that are kept for the next connection that needs one
 
 cdef object _NEED_DATA = NEED_DATA, _SERVER = Role.SERVER, _CLIENT = Role.CLIENT
@@ -313,7 +314,7 @@ cdef class FastWebSocket(WebSocketSpeaker):
         if self._gathered is not None and needed <= len(self._gathered):
             return 0
         if self._finished and not self._compressed:
-            room = min(needed + self._remaining, max(room, PIECE))
+            room = min(needed + self._remaining, max(room, FIRST_ROOM))
         if self._gathered is None:
             self._gathered = PyBytes_FromStringAndSize(NULL, room)
             memcpy(PyBytes_AS_STRING(self._gathered), self._text.octets, begun)
