@@ -69,13 +69,11 @@ def held() -> list[str]:
 def test_a_loop_is_given_back_as_it_was(loop: str) -> None:
     """With the last listener and stream the epoll descriptor leaves the loop, and with the transport it is closed."""
 
-    async def main(transport: EpollTransport) -> None:
-        before = held()
-        other = EpollTransport()
+    async def use() -> weakref.ref[EpollTransport]:
+        transport = EpollTransport()
         far: list[Recorder] = []
-        made = far.append
-        listener = await other.listen(Binding(host="127.0.0.1"), lambda stream: made(Recorder(stream)))
-        near = await other.connect(listener.address, Recorder)
+        listener = await transport.listen(Binding(host="127.0.0.1"), lambda stream: far.append(Recorder(stream)))
+        near = await transport.connect(listener.address, Recorder)
         near.write(b"x")
         while not far or not far[0].data:
             await asyncio.sleep(0.001)
@@ -84,8 +82,11 @@ def test_a_loop_is_given_back_as_it_was(loop: str) -> None:
         far[0].stream.close()
         while "lost" not in far[0].calls:
             await asyncio.sleep(0.001)
-        gone = weakref.ref(other)
-        del other, listener, near, far, made
+        return weakref.ref(transport)
+
+    async def main(transport: EpollTransport) -> None:
+        before = held()
+        gone = await use()
         await asyncio.sleep(0.01)
         assert held() == before
         assert gone() is None
