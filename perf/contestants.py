@@ -100,7 +100,7 @@ def _loop(loop: str) -> Maker:
     def make(setting: Setting) -> Contestant:
         return Contestant(
             f"{loop}-protocol",
-            f"{loop} Protocol writing a constant",
+            f"{loop}, constant writer",
             "loop",
             lambda ground: [setting.python, str(SERVERS / "constant.py"), loop],
             frozenset({"plaintext", "latency"}),

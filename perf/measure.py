@@ -58,6 +58,8 @@ def _loaded(server: Running, cache: Path, seconds: int, rate: float) -> Run:
 
 
 def _figures(server: Running, load: Load, cpu_seconds: float) -> Run:
+    if not load.requests and server.workload.kind != "latency":
+        raise LoadFailed("no answer")
     run = {"rate": load.requests / load.seconds}
     if cpu_seconds:
         run |= {"microseconds": cpu_seconds / load.requests * 1e6, "busy": cpu_seconds / load.seconds}

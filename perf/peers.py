@@ -6,6 +6,7 @@ One environment each, because one peer's pins hold another back: robyn's, say, k
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from functools import cache as remembered
@@ -59,7 +60,8 @@ def peer_python(name: str, python: str, cache: Path, refresh: bool = False) -> s
             answer = subprocess.run(command, capture_output=True, text=True, check=False)
             if answer.returncode:
                 last = (answer.stderr.strip() or answer.stdout.strip()).splitlines()[-1:]
-                raise Uninstallable(f"does not install: {''.join(last) or answer.returncode}")
+                reason = re.sub(r"\S*/\S*", "...", "".join(last)) or f"status {answer.returncode}"
+                raise Uninstallable(f"does not install: {reason}")
         installed.touch()
     return str(interpreter)
 

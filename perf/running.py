@@ -20,6 +20,7 @@ from workloads import Workload
 
 __all__ = ["Running", "Unfit", "certificate", "running"]
 
+HOME = Path(__file__).parent
 START_PATIENCE = 20.0
 ANSWER_PATIENCE = 10.0
 
@@ -76,7 +77,7 @@ class Running:
             return ""
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         last = self._log.read_text(errors="replace").strip().splitlines()[-1:]
-        return ", ".join([how, *last])
+        return ", ".join([how, *last]).replace(str(HOME.parent), "...")
 
     def _ask(self) -> tuple[int, Message, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_PATIENCE)
