@@ -22,6 +22,7 @@ from highper_core.state import Role, State
 
 from .flow_control import IncomingFlow, OutgoingFlow
 from .intake import Intake
+from .rest import REST_DELAY
 from .stream import Receiver, Stream
 from .timers import NEVER
 
@@ -34,7 +35,6 @@ TAKEN_OVER: Final = 3
 GONE: Final = 4
 
 CORK: Final = 64 * 1024  # framed bytes beyond which we do not wait for the end of the step
-REST_DELAY: Final = 1.0  # quiet seconds after which a connection object goes back to its pool
 
 
 class Outlet(Receiver):

@@ -5,7 +5,7 @@ A provider that keeps less of a stream at rest than the object brings an `IRest`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from zope.interface import implementer
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from .interfaces import IStreamOwner
     from .stream import Stream
 
-__all__ = ["Rest"]
+__all__ = ["REST_DELAY", "Rest"]
+
+REST_DELAY: Final = 1.0  # quiet seconds after which a connection object goes back to its pool
 
 
 @implementer(IRest)

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from .driver import Driver
 from .interfaces import IStreamOwner
-from .outlet import REST_DELAY
+from .rest import REST_DELAY
 from .timers import NEVER, Timed
 
 if TYPE_CHECKING:
