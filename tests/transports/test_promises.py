@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from itertools import count
+from math import inf
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ import trustme
 
 from highper_transports.asyncio import AsyncioTransport
 from highper_transports.epoll import EpollTransport
+from highper_transports.interfaces import IStreamOwner
 from highper_transports.memory import MemoryStream, MemoryTransport
 from highper_transports.memory import transport as memory_transport
+from highper_transports.rest import Rest
 from highper_transports.sockets import Binding
 from highper_transports.stream import Stream
 from highper_transports.testing import PROMISES, Options, Promise, PromiseBroken, check_promise, check_transport
@@ -268,6 +271,54 @@ def owner_first(self: MemoryStream, error: BaseException | None) -> None:
     MemoryStream.deliver_loss(self, error)
 
 
+def rest_keeps_the_receiver(self: MemoryStream, deadline: float) -> None:
+    receiver = self.receiver
+    MemoryStream.rest(self, deadline)
+    self.receiver = receiver
+
+
+def waking_costs_bytes(self: MemoryStream, data: bytes, now: float) -> None:
+    if self.receiver is None:
+        self._wake()
+    else:
+        self.receiver.received(data, now)
+
+
+def rest_for_ever(self: MemoryStream, deadline: float) -> None:
+    MemoryStream.rest(self, inf)
+
+
+def end_wakes(self: MemoryStream) -> None:
+    receiver = self._wake() if self.receiver is None else self.receiver
+    receiver.ended()
+
+
+class ForeignRest(MemoryTransport):
+    """Ends everybody's rest where one owner's is meant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+        class Everybody(Rest):
+            def _of(self, owner: IStreamOwner) -> list[Stream]:
+                return list(self._streams)
+
+        self.rest = Everybody()
+
+
+class PatientRest(MemoryTransport):
+    """Lets those at rest rest as long as they were told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+        class Patient(Rest):
+            def hasten(self, owner: IStreamOwner, deadline: float) -> None:
+                pass
+
+        self.rest = Patient()
+
+
 BROKEN = {
     "call_soon_is_never_synchronous": SynchronousCallbacks,
     "clock_is_monotonic": BackwardsClock,
@@ -295,6 +346,12 @@ BROKEN = {
     "a_streams_deadline_is_told_to_its_receiver": broken_stream(deliver_loss=deadlines_stay),
     "nothing_raises_after_the_end": broken_stream(write=raises_after_end),
     "a_stream_at_rest_wakes_its_owner": broken_stream(deliver_loss=owner_first),
+    "a_stream_rests_and_wakes_again_and_again": broken_stream(rest=rest_keeps_the_receiver),
+    "a_stream_may_be_laid_while_it_is_read": broken_stream(deliver=waking_costs_bytes),
+    "a_rest_ends_at_its_deadline": broken_stream(rest=rest_for_ever),
+    "the_end_of_input_and_a_reset_end_a_rest": broken_stream(deliver_end=end_wakes),
+    "those_at_rest_are_closed_by_owner": ForeignRest,
+    "a_rest_can_be_cut_short": PatientRest,
 }
 
 
