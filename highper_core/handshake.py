@@ -230,11 +230,11 @@ class ClientOpening:
             raise HandshakeError(Fault.HANDSHAKE_UPGRADE_MISSING)
         if fields.all(b"sec-websocket-accept") != [accept_value(self._key)]:
             raise HandshakeError(Fault.HANDSHAKE_ACCEPT_INVALID)
-        chosen = _subprotocols(fields.all(b"sec-websocket-protocol"))
-        if len(chosen) > 1 or not set(chosen) <= set(self._subprotocols):
+        chosen = fields.all(b"sec-websocket-protocol")
+        if len(chosen) > 1 or not set(chosen) <= {name.encode() for name in self._subprotocols}:
             raise HandshakeError(Fault.HANDSHAKE_SUBPROTOCOL_INVALID)
         extensions = parse_extensions(fields.all(b"sec-websocket-extensions"))
-        return Acceptance(response, chosen[0] if chosen else None, self._agreed(extensions))
+        return Acceptance(response, chosen[0].decode() if chosen else None, self._agreed(extensions))
 
     def _agreed(self, extensions: list[Element] | None) -> Deflate | None:
         if extensions == []:
