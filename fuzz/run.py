@@ -26,13 +26,15 @@ from pathlib import Path
 from instrument import HOME, build
 
 PLAN = [
-    ("http_request", "raw", 0.20),
-    ("http_request", "valid", 0.25),
+    ("http_request", "raw", 0.15),
+    ("http_request", "valid", 0.15),
     ("http_response", "raw", 0.10),
     ("http_response", "valid", 0.15),
-    ("chunked", "raw", 0.10),
+    ("chunked", "raw", 0.05),
     ("chunked", "valid", 0.10),
     ("operations", "raw", 0.10),
+    ("frames", "raw", 0.10),
+    ("frames", "valid", 0.10),
 ]
 LONGEST = {"raw": 512, "valid": 56}
 ASAN = "detect_leaks=0:malloc_context_size=0:quarantine_size_mb=8:allocator_may_return_null=1"
@@ -95,7 +97,7 @@ def _fuzz(program: Path, harness: str, start: str, share: float, options: argpar
     seconds = math.ceil(options.seconds * options.jobs * share)
     arguments = [f"-runs={executions}", f"-max_len={LONGEST[start]}", "-print_final_stats=1", "-timeout=20"]
     arguments += ["-rss_limit_mb=4096", f"-max_total_time={seconds}"]
-    if start == "raw" and harness != "operations":
+    if start == "raw" and harness not in ("operations", "frames"):
         arguments.append(f"-dict={HOME / 'http.dict'}")
     directories = [str(corpus), *([str(seeds)] if seeds.is_dir() else [])]
     log = _run(program, harness, start, options.sample, [*arguments, *directories])
