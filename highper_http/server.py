@@ -36,6 +36,7 @@ from highper_transports.trust import TrustedPeers
 from highper_transports.workers import Foreground, Overseer, Settings, Supervisor
 
 from .app import App
+from .collector import startup_spared
 from .dispatch import Dispatcher
 from .endpoint import Handler
 from .errors import ConfigError
@@ -232,7 +233,8 @@ class Server:
         await self.start(transport)
         overseer.begin(transport, self)
         try:
-            await self._stopped
+            with startup_spared():
+                await self._stopped
         finally:
             await self.finish()
             overseer.end()
