@@ -224,8 +224,10 @@ def prepare(names: list[str], setting: Setting, others: list[str]) -> tuple[list
         plain, at, minor = name.partition("@")
         try:
             contestant = CONTESTANTS[plain](settings[at + minor])
-        except (Uninstallable, subprocess.CalledProcessError) as error:
+        except Uninstallable as error:
             absent[name] = str(error)
+        except subprocess.CalledProcessError as error:
+            absent[name] = f"{Path(error.cmd[0]).name} fails with status {error.returncode}"
         else:
             title = f"{contestant.title}, Python {minor}" if minor else contestant.title
             ready.append(replace(contestant, name=name, title=title))
