@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from contestants import CONTESTANTS, FLOOR, Contestant, Setting, known, prepare
 from generators import CONNECTIONS
@@ -26,7 +25,7 @@ from report import table
 from running import Unfit
 from workloads import WORKLOADS, Workload
 
-__all__ = ["Comparison", "add_options"]
+__all__ = ["CACHE", "UNFINISHED", "Comparison", "add_options", "begin"]
 
 UNFINISHED = 75
 QUICK = [FLOOR, "highper-epoll", "highper-uvloop", "fastpysgi-wsgi", "granian-rsgi", "uvicorn"]
@@ -108,29 +107,54 @@ def main() -> int:
     """Run the comparison; return a process status."""
     options = _options()
     setting = Setting(options.python[0], options.cache, options.refresh)
-    path = options.append and (newest(options.name) if options.append == "newest" else Path(options.append))
-    found: dict[str, Any] = {"connections": CONNECTIONS, "seconds": options.seconds}
-    results = Results.read(path) if path else Results(environment(options.python[0]), found)
-    if path and (difference := results.differs_from(environment(options.python[0]))):
-        print(f"cannot append to results from another environment: {difference}", file=sys.stderr)
+    try:
+        results, path = begin(options.append, options.name, options.python[0], options.seconds)
+    except ValueError as error:
+        print(error, file=sys.stderr)
         return 2
-    results.note_commit(commit())
     if options.again:
         results.forget_absence(options.only)
     ready, absent = prepare(options.only, setting, options.python[1:])
-    comparison = Comparison(results, path or None, options.name, options.cache, time.monotonic() + 60 * options.minutes)
+    comparison = Comparison(results, path, options.name, options.cache, time.monotonic() + 60 * options.minutes)
     for name, reason in absent.items():
         print(f"{name} cannot take part: {reason}", flush=True)
     for name in options.workload:
         for absentee, reason in absent.items():
             results.note_absent(name, absentee, reason)
-        comparison.run(WORKLOADS[name], ready, options.rounds, options.seconds)
+        try:
+            comparison.run(WORKLOADS[name], ready, options.rounds, options.seconds)
+        except LookupError as error:
+            print(error, file=sys.stderr)
+            return 2
         if not comparison.finished:
             print(f"time is up; `--append {comparison.path}` goes on", flush=True)
             return UNFINISHED
     print("\n" + table(results))
     print(f"written to {comparison.path}")
     return 0
+
+
+def begin(append: str | None, name: str, python: str, seconds: int) -> tuple[Results, Path | None]:
+    """Return the results to go on with and their file: those in `append`, or with "newest" those called `name`.
+
+    Where there are none they are new and have no file yet.
+
+    Raises:
+        ValueError: those to go on with are from another environment.
+    """
+    here = environment(python)
+    try:
+        path = newest(name) if append == "newest" else Path(append) if append else None
+    except FileNotFoundError:
+        path = None
+    if path is None:
+        results = Results(here, {"connections": CONNECTIONS, "seconds": seconds})
+    else:
+        results = Results.read(path)
+        if difference := results.differs_from(here):
+            raise ValueError(f"{path.name} is from another environment: {difference}")
+    results.note_commit(commit())
+    return results, path
 
 
 def add_options(parser: argparse.ArgumentParser, seconds: int) -> None:

@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from compare import UNFINISHED, Comparison, add_options
+from compare import UNFINISHED, Comparison, add_options, begin
 from contestants import CONTESTANTS, FLOOR, Setting, known, prepare
 from measured import Results
-from record import commit, environment, newest, write_results
+from record import newest, write_results
 from report import table
 from running import Unfit, running
 from slow_clients import slow_app, slowdowns
@@ -133,9 +133,12 @@ def main() -> int:
     options = _options()
     newer = next((f"@{name.partition('@')[2]}" for name in known(options.python[1:]) if "@" in name), "")
     if options.show is None:
-        path = options.append and (newest("figures") if options.append == "newest" else Path(options.append))
-        results = Results.read(path) if path else Results(environment(options.python[0]), {"seconds": options.seconds})
-        finished = _measure(results, path or None, options, newer)
+        try:
+            results, path = begin(options.append, "figures", options.python[0], options.seconds)
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            return 2
+        finished = _measure(results, path, options, newer)
         print("\n" + table(results))
     else:
         results, finished = Results.read(newest("figures") if options.show == "newest" else options.show), True
@@ -148,7 +151,6 @@ def main() -> int:
 
 def _measure(results: Results, path: Path | None, options: argparse.Namespace, newer: str) -> bool:
     """Run what is not there yet; return whether all of it is."""
-    results.note_commit(commit())
     setting = Setting(options.python[0], options.cache, options.refresh)
     deadline = time.monotonic() + 60 * options.minutes
     comparison = Comparison(results, path, "figures", options.cache, deadline)
