@@ -46,9 +46,10 @@ def saturate(workload: Workload, port: int, seconds: int) -> Load:
     numbers = [str(workload.pipeline), str(workload.content)] if script else []
     command = ["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s", *script, url, "--", *numbers]
     printed = _run(command, seconds)
+    complaints = [line.strip() for line in printed.splitlines() if "Socket errors" in line or "Non-2xx" in line]
     found = re.search(r"(\d+) requests in ([\d.]+)s", printed)
-    if found is None or "Socket errors" in printed or "Non-2xx" in printed or int(found[1]) == 0:
-        raise LoadFailed(" ".join(printed.split()))
+    if found is None or complaints or int(found[1]) == 0:
+        raise LoadFailed("; ".join(complaints) or "no answer")
     return Load(int(found[1]), float(found[2]))
 
 
