@@ -6,6 +6,7 @@ import asyncio
 import gc
 import math
 import os
+import shutil
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -120,6 +121,12 @@ def play(request: pytest.FixtureRequest, tls: tuple[TLS, TLS]) -> Callable[..., 
         assert reported == []
 
     return run
+
+
+def secured_objects() -> list[Any]:
+    """Return the streams and sessions there are."""
+    ours = ("highper_transports.epoll._secure", "highper_transports.epoll._session")
+    return [item for item in gc.get_objects() if type(item).__module__ in ours]
 
 
 # The handshake
@@ -436,7 +443,7 @@ def test_a_secured_stream_at_rest_is_no_object(play: Callable[..., None]) -> Non
         del made
         gc.collect()
         assert site.transport.poller.statistics()["resting"] == 5
-        assert [item for item in gc.get_objects() if type(item).__name__ == "SecureStream"] == []
+        assert [type(item).__name__ for item in secured_objects()] == ["Session"] * 5
         for peer in peers:
             peer.close()
 
@@ -495,6 +502,67 @@ def test_those_at_rest_are_told_farewell_when_they_are_closed(play: Callable[...
         peer.close()
 
     play(scene)
+
+
+def test_nothing_of_a_stream_that_is_gone_is_left(play: Callable[..., None]) -> None:
+    async def scene(site: Site) -> None:
+        for number in range(30):
+            peer = await site.peer()
+            if number % 3:
+                await peer.write(b"question")
+                await site.until(lambda: bool(site.made))
+                site.made.pop().stream.rest(math.inf)
+            if number % 2:
+                await peer.send(peer.farewell())
+            peer.close()
+        await site.until(lambda: site.open == 0)
+        gc.collect()
+        assert secured_objects() == []
+
+    play(scene)
+
+
+# What others do
+
+
+async def openssl(site: Site, script: str, *options: str) -> bytes:
+    """Return what openssl's client says while it is told the lines of `script`, one in a while."""
+    command = shutil.which("openssl")
+    if command is None:
+        pytest.skip("openssl is not installed")
+    place = "{}:{}".format(*site.address)
+    client = await asyncio.create_subprocess_exec(
+        *(command, "s_client", "-connect", place, "-msg", *options),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert client.stdin is not None
+    await site.until(lambda: bool(site.made))
+    for line in script.splitlines():
+        client.stdin.write(line.encode() + b"\n")
+        await asyncio.sleep(0.2)
+    client.stdin.close()
+    said, _ = await client.communicate()
+    return said
+
+
+def test_nobody_renegotiates(play: Callable[..., None]) -> None:
+    async def scene(site: Site) -> None:
+        said = await openssl(site, "R\nhello", "-tls1_2")
+        assert b"no renegotiation" in said
+        assert b"hello" not in site.made[0].data
+
+    play(scene, receives=True)
+
+
+def test_keys_may_be_updated(play: Callable[..., None]) -> None:
+    async def scene(site: Site) -> None:
+        said = await openssl(site, "before\nK\nk\nK\nafter", "-tls1_3")
+        assert said.count(b"KEYUPDATE") == 3
+        await site.until(lambda: site.made[0].data == b"before\nafter\n")
+
+    play(scene, receives=True)
 
 
 # Connecting
