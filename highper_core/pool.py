@@ -77,3 +77,13 @@ class ContextPool:
     def __len__(self) -> int:
         """Records waiting."""
         return len(self._free)
+
+    def statistics(self) -> dict[str, int]:
+        """Return how many records wait, and what became of the others so far."""
+        return {
+            "waiting": len(self._free),
+            "created": self.created,
+            "reused": self.reused,
+            "abandoned": self.abandoned,
+            "dropped": self.dropped,
+        }

@@ -264,6 +264,17 @@ class Server:
         """Requests begun so far."""
         return 0 if self._contexts is None else self._contexts.created + self._contexts.reused
 
+    def statistics(self) -> dict[str, dict[str, int]]:
+        """Return counts of this process: `connections` (accepted, open, awake, resting, drivers_waiting) and
+        `contexts`, the records of requests (waiting, created, reused, abandoned to a holder, dropped).
+
+        Both pools begin empty and keep at most a hundred of what was used, less than a mebibyte in all.
+        """
+        return {
+            "connections": {} if self._service is None else self._service.statistics(),
+            "contexts": {} if self._contexts is None else self._contexts.statistics(),
+        }
+
     def stop(self) -> None:
         """Ask `serve` and `listen` to end. Idempotent; returns at once."""
         if self._withdrawing and self._service is not None:

@@ -98,6 +98,16 @@ class Service:
         """Open streams without a connection object."""
         return self.open - len(self.awake)
 
+    def statistics(self) -> dict[str, int]:
+        """Return how many streams there are and have been, and how many drivers wait for one."""
+        return {
+            "accepted": self.accepted,
+            "open": self.open,
+            "awake": len(self.awake),
+            "resting": self.resting,
+            "drivers_waiting": len(self._pool),
+        }
+
     def opened(self, stream: Stream, reader: Receiver | None = None) -> None:
         """Serve a stream that was just accepted.
 
