@@ -19,8 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from support.hammer import Hammer  # noqa: E402
-from support.services import Service, serving  # noqa: E402
+from support.hammer import Hammer
+from support.services import Service, serving
 
 KEPT, CHURNING = 8, 8
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 from pathlib import Path
 
 import pytest
+import trustme
 from support.hammer import Hammer
-from support.services import serving, until
+from support.services import Service, serving, until
 
 from highper_transports import registry
 
@@ -21,6 +23,42 @@ def transport(request: pytest.FixtureRequest) -> str:
     """Name of a provider on sockets."""
     name: str = request.param
     return name
+
+
+def test_no_handshake_is_lost_in_a_reload(tmp_path: Path, transport: str) -> None:
+    """A peer in the middle of one is nobody's stream yet, and is served all the same; new ones see a renewed chain."""
+    authority = trustme.CA()
+    chain = tmp_path / "chain.pem"
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(chain)
+    trusting = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+    options = ["--workers", "1", "--port", "0", "--transport", transport, "--certfile", str(chain), "--no-access-log"]
+    with serving(tmp_path, *options) as service:
+        service.ready(1)
+        slow = service.connect()  # accepted; says its first word when its worker has withdrawn
+        until(lambda: accepted(service))
+        with Hammer(service.address, [], churning=4, tls=trusting) as hammer:
+            for number in range(1, 4):
+                service.send(signal.SIGHUP)
+                service.wait_for("reloaded", number)
+                if number == 1:
+                    with trusting.wrap_socket(slow, server_hostname="localhost") as peer:
+                        before = peer.getpeercert(binary_form=True)
+                        peer.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+                        assert b"\r\nconnection: close\r\n" in peer.recv(65536)
+                    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(chain)
+                asked = sum(hammer.answers.values())
+                until(lambda asked=asked: sum(hammer.answers.values()) > asked + 20)
+        assert hammer.lost == []
+        with service.connect() as plain, trusting.wrap_socket(plain, server_hostname="localhost") as peer:
+            assert peer.getpeercert(binary_form=True) != before
+
+
+def accepted(service: Service) -> bool:
+    """Whether nobody waits in the listener's queue: its length, as the system has it."""
+    _, port = service.address
+    rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    [row] = [fields for fields in map(str.split, rows) if fields[1].endswith(f":{port:04X}") and fields[3] == "0A"]
+    return int(row[4].partition(":")[2], 16) == 0
 
 
 @pytest.mark.parametrize("reuse_port", [False, True], ids=["shared", "reuse-port"])
@@ -55,7 +93,9 @@ def test_clients_that_pause_lose_nothing_in_a_reload(tmp_path: Path, transport: 
                 before = sum(hammer.answers.values())
                 until(lambda before=before: sum(hammer.answers.values()) > before + 60)
         assert hammer.lost == []
-        assert hammer.connections == 20 * 4  # each reload told each of them once
+        assert (
+            hammer.connections >= 20 * 3
+        )  # each reload told each of them, the last one perhaps after its last request
 
 
 def test_a_killed_worker_takes_its_own_connections_with_it_and_no_other(tmp_path: Path, transport: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
@@ -23,8 +24,9 @@ class Lost(Exception):
 class Client:
     """One keep-alive connection at a time."""
 
-    def __init__(self, address: Any, target: str, *, churn: bool = False) -> None:
+    def __init__(self, address: Any, target: str, *, churn: bool = False, tls: ssl.SSLContext | None = None) -> None:
         self._address = address
+        self._tls = tls
         self._request = f"GET {target} HTTP/1.1\r\nhost: a\r\n\r\n".encode()
         self._churn = churn
         self._peer: socket.socket | None = None
@@ -40,6 +42,8 @@ class Client:
                 self._peer.settimeout(20)
                 self._peer.connect(self._address)
                 self.connections += 1
+                if self._tls is not None:
+                    self._peer = self._tls.wrap_socket(self._peer, server_hostname="localhost")
             self._peer.sendall(self._request)
             head = self._until(b"\r\n\r\n")
             if not head.startswith(b"HTTP/1.1 200 "):
@@ -89,9 +93,17 @@ class Hammer:
         connections: opened in all.
     """
 
-    def __init__(self, address: Any, targets: list[str], *, churning: int = 0, pause: float = 0.0) -> None:
-        self._clients = [Client(address, target) for target in targets]
-        self._clients += [Client(address, "/", churn=True) for _ in range(churning)]
+    def __init__(
+        self,
+        address: Any,
+        targets: list[str],
+        *,
+        churning: int = 0,
+        pause: float = 0.0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._clients = [Client(address, target, tls=tls) for target in targets]
+        self._clients += [Client(address, "/", churn=True, tls=tls) for _ in range(churning)]
         self._pause = pause
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._strike, args=(client,)) for client in self._clients]
