@@ -341,6 +341,25 @@ def test_memory_follows_what_has_come_not_what_was_announced(engine_name: str) -
     assert used < 64 * 4096
 
 
+@pytest.mark.parametrize("gather", [True, False])
+def test_what_is_inflated_is_held_to_the_bound(engine_name: str, gather: bool) -> None:
+    """One byte more than allowed is one too many; without a bound, any number comes, in pieces."""
+    sent = server(engine_name, KEEPING)
+    sent.send_message(b"a" * 200_000)
+    frame = sent.data_to_send()
+    for bound, fault in ((199_999, Fault.MESSAGE_TOO_LARGE), (200_000, Fault.NONE), (None, Fault.NONE)):
+        socket = client(engine_name, KEEPING, websocket_message=bound)
+        socket.gather = gather
+        if fault:
+            with pytest.raises(RemoteProtocolError) as caught:
+                pull(socket, frame)
+            assert caught.value.fault is fault
+        else:
+            events = pull(socket, frame)
+            assert b"".join(bytes(event.data) for event in events if isinstance(event, BytesFragment)) == b"a" * 200_000
+            assert (len(events) == 1) is gather
+
+
 def test_a_flood_of_pings_that_nobody_hears_is_answered_once_at_the_end(engine_name: str) -> None:
     """Pongs that are not fetched are bounded; above the bound the newest Ping alone is answered."""
     socket = server(engine_name, websocket_pongs=100)

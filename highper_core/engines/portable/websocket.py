@@ -12,7 +12,6 @@ from __future__ import annotations
 from codecs import utf_8_decode
 from typing import Any, Final
 
-from wsproto.extensions import Extension
 from wsproto.frame_protocol import (
     Frame,
     FrameDecoder,
@@ -51,16 +50,17 @@ _PIECE: Final = 64 * 1024  # what is inflated at once
 _CONTROLS: Final = {FrameOpcode.CLOSE, FrameOpcode.PING, FrameOpcode.PONG}
 
 
-class _CompressedBit(Extension):
+class _CompressedBit:
     """Lets the bit pass that marks a compressed message. What it marks is inflated behind the frame decoder."""
 
-    name = "permessage-deflate"
-
-    def offer(self) -> bool:
-        return False
-
-    def frame_inbound_header(self, *_: Any) -> RsvBits:
+    def frame_inbound_header(self, *_: object) -> RsvBits:
         return RsvBits(True, False, False)
+
+    def frame_inbound_payload_data(self, _: object, data: bytes) -> bytes:
+        return data
+
+    def frame_inbound_complete(self, *_: object) -> None:
+        return None
 
 
 class PortableWebSocket(WebSocketSpeaker):
@@ -76,7 +76,7 @@ class PortableWebSocket(WebSocketSpeaker):
     ) -> None:
         super().__init__(role, limits, deflate, mask_source, gather)
         self._gate = FrameGate(role, limits, deflate is not None)
-        extensions: list[Extension] = [] if deflate is None else [_CompressedBit()]
+        extensions: list[Any] = [] if deflate is None else [_CompressedBit()]
         self._frames = FrameDecoder(role is Role.CLIENT, extensions)
         self._messages = MessageDecoder()
         self._kind = FrameOpcode.TEXT  # of the message that is under way
