@@ -24,6 +24,7 @@ from highper_transports.registry import transport as find_transport
 from highper_transports.sockets import Binding
 from highper_transports.workers import CANNOT_START, Foreground, Overseer, Settings, Supervisor, WorkersFailed
 
+from .address import describe
 from .cli_proxies import proxies
 from .cli_workers import listening_places, supervision
 from .errors import ConfigError
@@ -144,7 +145,7 @@ def run(
     log_to_stderr(log_level.upper(), process=settings is not None)
     places = [*bind, *([f"unix:{uds}"] if uds else []), *([f"fd://{fd}"] if fd is not None else [])]
     try:
-        from .server import Server, describe
+        from .server import Server
 
         bindings = listening_places(places, host, port, reuse_port=reuse_port)
 

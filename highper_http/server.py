@@ -13,31 +13,31 @@ Withdraw:  the same for a server that others have replaced, but no peer loses a 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from anyio import CancelScope, sleep
+from anyio import CancelScope
 
 from highper_core import Role
 from highper_core import engine as find_engine
 from highper_core.limits import Limits
 from highper_core.pool import ContextPool
-from highper_transports.driver import Driver
 from highper_transports.proxied import ProxyGate
 from highper_transports.registry import transport as find_transport
 from highper_transports.service import Service
 from highper_transports.sockets import Binding, most_connections, parse_binding
-from highper_transports.timers import Timed
 from highper_transports.tls import TLS
 from highper_transports.trust import TrustedPeers
 from highper_transports.workers import Foreground, Overseer, Settings, Supervisor
 
+from .address import describe
 from .app import App
 from .collector import startup_spared
 from .dispatch import Dispatcher
+from .drain import cut_off, drain
 from .endpoint import Handler
 from .errors import ConfigError
 from .forwarded import ForwardedFields, Forwarding
@@ -53,12 +53,9 @@ if TYPE_CHECKING:
 
     from highper_transports.interfaces import ITransport
 
-__all__ = ["Server", "describe"]
+__all__ = ["Server"]
 
 logger = logging.getLogger("highper")
-
-PAUSE = 0.05  # seconds between two looks at handlers that have no stream to wait for
-GRACE = 1.0  # seconds a cancelled request has to answer before its stream is aborted
 
 
 class Server:
@@ -352,59 +349,16 @@ class Server:
         """Stop accepting, drain, shut the application down. Ends what `start` began."""
         self._stopping = True
         try:
-            if self._service is not None and self._transport is not None:
+            if self._service is not None and self._dispatcher is not None:
                 with CancelScope(shield=True):
-                    await self._drain(self._service, self._transport)
+                    quiet = self.quiet if self._withdrawing else None
+                    await drain(self._service, self._dispatcher, self.drain, quiet)
         finally:
             if self._lifespan is not None:
                 lifespan, self._lifespan = self._lifespan, None
                 await lifespan.__aexit__(None, None, None)
 
-    async def _drain(self, service: Service, transport: ITransport) -> None:
-        deadline = _CutOff(self.cut_off)
-        transport.timers.arm(deadline, transport.now() + self.drain)
-        try:
-            if self._withdrawing:
-                await service.withdraw(self.quiet, self.drain)
-            await service.stop(self.drain + GRACE)
-            while self._dispatcher is not None and self._dispatcher.is_sheltering and not deadline.is_over:
-                await sleep(PAUSE)
-        finally:
-            transport.timers.cancel(deadline)
-            self.cut_off()
-
     def cut_off(self) -> None:
         """Cancel every handler that still runs; one that has not answered yet answers 503."""
-        if self._service is None or self._dispatcher is None:
-            return
-        self._dispatcher.stopping = True
-        self._dispatcher.cancel_sheltered()
-        for stream in list(self._service.awake):
-            driver = stream.receiver
-            for exchange in list(driver.exchanges.values()) if isinstance(driver, Driver) else ():
-                if exchange.task is not None:
-                    exchange.task.cancel()
-
-
-class _CutOff(Timed):
-    """The end of the drain."""
-
-    __slots__ = ("_act", "is_over")
-
-    def __init__(self, act: Callable[[], None]) -> None:
-        Timed.__init__(self)
-        self._act = act
-        self.is_over = False
-
-    def expired(self, now: float) -> None:
-        self.is_over = True
-        self._act()
-
-
-def describe(binding: Binding, address: Any, *, secure: bool = False) -> str:
-    """Return the URL of a place that is listened at."""
-    scheme = "https" if secure or binding.tls is not None else "http"
-    if not isinstance(address, tuple):
-        return f"{scheme}+unix:{address}"
-    host, port = address
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+        if self._service is not None and self._dispatcher is not None:
+            cut_off(self._service, self._dispatcher)

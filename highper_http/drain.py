@@ -1,0 +1,70 @@
+"""The end of a server's requests: they are answered, and after a while those that are not are cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from anyio import sleep
+
+from highper_transports.driver import Driver
+from highper_transports.timers import Timed
+
+if TYPE_CHECKING:
+    from highper_transports.service import Service
+
+    from .dispatch import Dispatcher
+
+__all__ = ["cut_off", "drain"]
+
+PAUSE = 0.05  # seconds between two looks at handlers that have no stream to wait for
+GRACE = 1.0  # seconds a cancelled request has to answer before its stream is aborted
+
+
+async def drain(service: Service, dispatcher: Dispatcher, seconds: float, quiet: float | None = None) -> None:
+    """Accept nobody, let running requests answer, and end every stream.
+
+    Args:
+        service, dispatcher: whose streams and whose handlers.
+        seconds: until running requests are cancelled.
+        quiet: of a server that others have replaced: seconds that a connection may rest before it is closed. None to
+            close those at once.
+    """
+    transport = service.transport
+    deadline = _CutOff(lambda: cut_off(service, dispatcher))
+    transport.timers.arm(deadline, transport.now() + seconds)
+    try:
+        if quiet is not None:
+            await service.withdraw(quiet, seconds)
+        await service.stop(seconds + GRACE)
+        while dispatcher.is_sheltering and not deadline.is_over:
+            await sleep(PAUSE)
+    finally:
+        transport.timers.cancel(deadline)
+        cut_off(service, dispatcher)
+
+
+def cut_off(service: Service, dispatcher: Dispatcher) -> None:
+    """Cancel every handler that still runs; one that has not answered yet answers 503."""
+    dispatcher.stopping = True
+    dispatcher.cancel_sheltered()
+    for stream in list(service.awake):
+        driver = stream.receiver
+        for exchange in list(driver.exchanges.values()) if isinstance(driver, Driver) else ():
+            if exchange.task is not None:
+                exchange.task.cancel()
+
+
+class _CutOff(Timed):
+    """The end of the time that running requests have."""
+
+    __slots__ = ("_act", "is_over")
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        Timed.__init__(self)
+        self._act = act
+        self.is_over = False
+
+    def expired(self, now: float) -> None:
+        self.is_over = True
+        self._act()
