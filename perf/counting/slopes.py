@@ -6,7 +6,7 @@ import re
 
 __all__ = ["FEW", "MANY", "slopes"]
 
-FEW, MANY = 20, 220  # rounds of a case; what surrounds them is the same in both and cancels
+FEW, MANY = 20, 1020  # rounds of a case; what surrounds them is the same in both and cancels
 
 
 def slopes(dumps: list[str]) -> dict[str, float]:
