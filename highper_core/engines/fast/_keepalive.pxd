@@ -16,19 +16,18 @@ cdef struct SocketTimes:
     double close
 
 cdef struct SocketClocks:
-    double started
     double received
-    double message
+    double message  # while closing: the start of that
     double pinged  # negative for none, also below
     double paused
     double latency
-    bint pending
-    bint closing
-    bint spoke
+    unsigned char pending  # flags, an octet each
+    unsigned char closing
+    unsigned char spoke
 
 
 cdef inline void socket_clocks_begin(SocketClocks *clocks) noexcept nogil:
-    clocks.started = clocks.received = clocks.message = 0
+    clocks.received = clocks.message = 0
     clocks.pinged = clocks.paused = clocks.latency = -1
     clocks.pending = True
     clocks.closing = clocks.spoke = False
@@ -41,18 +40,19 @@ cdef inline void socket_clocks_close(SocketClocks *clocks) noexcept nogil:
 cdef inline void socket_clocks_stop(SocketClocks *clocks) noexcept nogil:
     clocks.closing = True
     clocks.pending = False
-    clocks.started = INFINITY
+    clocks.message = INFINITY
 
 
 cdef inline void socket_clocks_tell(SocketClocks *clocks, double now) noexcept nogil:
     if clocks.pending:
         clocks.pending = False
-        clocks.started = now
+        clocks.message = now
         if not clocks.closing:
-            clocks.received = clocks.message = now
+            clocks.received = now
     if clocks.spoke:
         clocks.spoke = False
-        clocks.message = now
+        if not clocks.closing:
+            clocks.message = now
 
 
 cdef inline void socket_clocks_receive(SocketClocks *clocks, double now) noexcept nogil:
@@ -78,7 +78,8 @@ cdef inline void socket_clocks_resume(SocketClocks *clocks, double now) noexcept
         away = now - clocks.paused
         clocks.paused = -1
         clocks.received += away
-        clocks.message += away
+        if not clocks.closing:
+            clocks.message += away
         if clocks.pinged >= 0:
             clocks.pinged += away
 
@@ -93,7 +94,7 @@ cdef inline double socket_clocks_deadline(const SocketClocks *clocks, const Sock
     if clocks.pending:
         return -INFINITY
     if clocks.closing:
-        return clocks.started + times.close
+        return clocks.message + times.close
     if clocks.paused >= 0:
         return INFINITY
     return min(socket_clocks_silence(clocks, times), clocks.message + times.idle)

@@ -20,14 +20,14 @@ cdef class FastWebSocket(WebSocketSpeaker):
     cdef Utf8 _text
     cdef unsigned char _opcode  # of the frame
     cdef unsigned char _kind  # of the message, TEXT or BINARY
-    cdef bint _in_frame
-    cdef bint _finished  # the frame has FIN
-    cdef bint _in_message  # the next data frame continues it
-    cdef bint _compressed  # the message came so
-    cdef bint _inflating  # what the inflater was given
-    cdef bint _ending  # and the end of the message
-    cdef bint _ended  # the input
-    cdef bint _told
+    cdef unsigned char _in_frame  # flags, an octet each
+    cdef unsigned char _finished  # the frame has FIN
+    cdef unsigned char _in_message  # the next data frame continues it
+    cdef unsigned char _compressed  # the message came so
+    cdef unsigned char _inflating  # what the inflater was given
+    cdef unsigned char _ending  # and the end of the message
+    cdef unsigned char _ended  # the input
+    cdef unsigned char _told
 
     cdef object _refused(self, object error)
     cdef object _after_close(self)

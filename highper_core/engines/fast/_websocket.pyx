@@ -362,7 +362,8 @@ cdef class FastWebSocket(WebSocketSpeaker):
 
     cdef int _end_message(self) except -1:
         self._advance(IN_MESSAGE)
-        self._clock.message = self._now
+        if not self._clock.closing:
+            self._clock.message = self._now
         return 0
 
 

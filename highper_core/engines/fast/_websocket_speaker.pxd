@@ -41,7 +41,7 @@ cdef class WebSocketSpeaker(WebSocket):
     cdef short _fault
     cdef signed char _state
     cdef signed char _sending  # opcode of the message that we are inside, or NO_MESSAGE
-    cdef bint _compressing
+    cdef unsigned char _compressing  # a flag
 
     cdef int _advance(self, int what) except -1
     cdef int _demand(self, int what) except -1
