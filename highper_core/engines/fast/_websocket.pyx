@@ -246,7 +246,8 @@ cdef class FastWebSocket(WebSocketSpeaker):
         cdef bytes piece = self._inflater.inflate(PIECE if self._left < 0 else min(<long long>PIECE, self._left + 1))
         if len(piece):
             if self._left >= 0:
-                if len(piece) > self._left:
+                if len(piece) > self._left:  # what is no text before the bound is reached is told first
+                    self._absorb(PyBytes_AS_STRING(piece), self._left, 0, False)
                     raise remote_error(Fault.MESSAGE_TOO_LARGE)
                 self._left -= len(piece)
             return self._absorb(PyBytes_AS_STRING(piece), len(piece), 0, False)

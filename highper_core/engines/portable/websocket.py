@@ -237,9 +237,10 @@ class PortableWebSocket(WebSocketSpeaker):
         piece = inflater.inflate(_PIECE if self._left < 0 else min(_PIECE, self._left + 1))
         if piece:
             if self._left >= 0:
-                self._left -= len(piece)
-                if self._left < 0:
+                if len(piece) > self._left:  # what is no text before the bound is reached is told first
+                    self._show(Frame(frame.opcode, piece[: self._left], False, False))
                     raise remote_error(Fault.MESSAGE_TOO_LARGE)
+                self._left -= len(piece)
             return self._show(Frame(frame.opcode, piece, False, frame.message_finished))
         if not (frame.frame_finished and frame.message_finished):
             self._inflating = None
