@@ -1,7 +1,7 @@
 """What an engine promises, as zope interfaces. Nothing imports this module at run time but tests and third parties.
 
-`highper_core.testing.check_http_engine` judges an engine by them; docstrings of `connection.Connection` say what each
-method means.
+`highper_core.testing.check_http_engine` judges an engine by them; docstrings of `connection.Connection` and
+`websocket.WebSocket` say what each method means.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from zope.interface import Attribute, Interface
 from .errors import Fault
 from .events import Event, Request, Response, Signal
 from .limits import Limits
+from .permessage_deflate import Deflate
 from .state import Role
+from .websocket import MaskSource
 
-__all__ = ["IEngine", "IHttpConnection"]
+__all__ = ["IEngine", "IHttpConnection", "IWebSocketConnection"]
 
 
 class IEngine(Interface):
@@ -23,6 +25,15 @@ class IEngine(Interface):
 
     def http(role: Role, limits: Limits) -> IHttpConnection:
         """Return a fresh `IHttpConnection`."""
+
+    def websocket(
+        role: Role,
+        limits: Limits,
+        deflate: Deflate | None = None,
+        mask_source: MaskSource | None = None,
+        gather: bool = True,
+    ) -> IWebSocketConnection:
+        """Return a fresh `IWebSocketConnection`, whose opening handshake is done."""
 
 
 class IHttpConnection(Interface):
@@ -85,3 +96,54 @@ class IHttpConnection(Interface):
 
     def resume_reading(now: float) -> None:
         """Start the clocks of content again."""
+
+
+class IWebSocketConnection(Interface):
+    """Protocol state of one WebSocket behind its opening handshake: bytes and events, both ways.
+
+    Not promised: thread safety; where messages are cut into fragments; how much of a message was shown before a fault;
+    of a compressed text that is neither DEFLATE nor UTF-8, which of the two faults it is.
+    """
+
+    role = Attribute("Our side.")
+    limits = Attribute("The `Limits` it obeys.")
+    deflate = Attribute("The compression that was agreed on, None for none.")
+    gather = Attribute("Show messages whole; may be set at any time.")
+    state = Attribute("Where it is in its life, a `WebSocketState`.")
+    must_close = Attribute("The stream is to be closed once what is framed has been written.")
+    is_resting = Attribute("It is OPEN, nothing is buffered either way and no message is under way.")
+    unparsed = Attribute("Bytes received and not yet parsed.")
+    latency = Attribute("Seconds from our last Ping to its Pong; negative before there was one.")
+
+    def receive_data(data: bytes | bytearray | memoryview, now: float = 0.0) -> None:
+        """Append bytes from the peer; empty means end of input."""
+
+    def next_event() -> Event | Signal:
+        """Return the next event, or NEED_DATA."""
+
+    def send(event: Event) -> None:
+        """Frame one event into the output."""
+
+    def send_message(message: str | bytes) -> None:
+        """Frame a whole message."""
+
+    def send_framed(frames: bytes, compressed: bool = False) -> None:
+        """Put a whole message that `frame_message` has framed into the output."""
+
+    def data_to_send() -> bytes:
+        """Return and forget the framed bytes, joined."""
+
+    def buffers_to_send() -> list[bytes]:
+        """Return and forget the framed bytes, in pieces."""
+
+    def next_deadline() -> float:
+        """Return when `expired` wants to be asked."""
+
+    def expired(now: float) -> Fault:
+        """Do what is due, and return the fault of the deadline that has passed."""
+
+    def pause_reading(now: float) -> None:
+        """Stop the clocks of the peer's silence."""
+
+    def resume_reading(now: float) -> None:
+        """Start them again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import itertools
 import sys
 import tracemalloc
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from math import inf
 
 import pytest
+from zope.interface.interface import Method
+from zope.interface.verify import verifyObject
 
 from highper_core import NEED_DATA, EngineUnavailable, Event, Fault, Limits, LocalProtocolError, Role
 from highper_core.closing import ROWS, TABLE, ClosingInput, WebSocketState, next_closing_state
@@ -17,6 +20,7 @@ from highper_core.engines import WebSocketConnection, available, engine
 from highper_core.errors import RemoteProtocolError
 from highper_core.events import BytesFragment, CloseConnection, Data, Ping, Pong, TextFragment
 from highper_core.frames import Opcode, serialize_frame
+from highper_core.interfaces import IWebSocketConnection
 from highper_core.keepalive import Due, KeepAlive
 from highper_core.permessage_deflate import Deflate, DeflateSettings, Parameters
 from highper_core.state import ILLEGAL
@@ -82,6 +86,16 @@ def test_the_engine_that_was_asked_for(engine_name: str) -> None:
     made = engine(engine_name).websocket(Role.SERVER, Limits())
     assert type(made).__module__.startswith(f"highper_core.engines.{engine_name}")
     assert (made.role, made.limits, made.deflate, made.gather) == (Role.SERVER, Limits(), None, True)
+
+
+def test_both_engines_provide_the_interface(engine_name: str) -> None:
+    """Every attribute, every method, and its parameters."""
+    socket = server(engine_name)
+    verifyObject(IWebSocketConnection, socket, tentative=True)
+    for name, description in IWebSocketConnection.namesAndDescriptions():
+        if isinstance(description, Method):
+            parameters = inspect.signature(getattr(socket, name)).parameters
+            assert tuple(parameters) == description.getSignatureInfo()["positional"], name
 
 
 # States
