@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from record import environment, write_results
+from record import commit, environment, write_results
 from resting.memory import kernel_bytes
 from resting.processes import Pair, room_per_process
 from resting.simulation import simulate
@@ -39,11 +39,12 @@ def main() -> int:
         results = simulate(options.simulate)
         for name, value in results.items():
             print(f"{name:<44}{value:>14,.2f}")
-        path = write_results("resting-records", {"environment": environment(sys.executable), **results})
+        name = "resting-records"
     else:
         results = hold(options.connections, options.first or options.connections // 8, options.transport, options.tls)
         _print(results)
-        path = write_results(_name(options), {"environment": environment(sys.executable), **results})
+        name = _name(options)
+    path = write_results(name, {"commit": commit(), "environment": environment(sys.executable), **results})
     print(f"written to {path}")
     return 0
 
