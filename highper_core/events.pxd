@@ -29,7 +29,8 @@ cdef class InformationalResponse(_StatusEvent):
 
 
 cdef class Response(_StatusEvent):
-    pass
+    cdef bytes _framed  # status-line and field lines, once an engine has framed them: an event is never changed
+    cdef long long _promised  # what its content-length says; -1 without one
 
 
 cdef class Data(Event):

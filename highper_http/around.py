@@ -41,7 +41,7 @@ class Around(Step):
     # What a subclass adds
 
     def _begin(self) -> Any:
-        """Return what to await first."""
+        """Return what to await first, or `self` where there is nothing to await."""
         raise NotImplementedError
 
     def _returned(self, outcome: Any) -> Any:
@@ -104,7 +104,9 @@ class Around(Step):
         try:
             if error is not None and not begun:
                 raise error
-            inner = self.inner if begun else _coroutine(self._begin())
+            inner = self.inner if begun else self._begin()
+            if not begun:
+                inner = None if inner is self else _coroutine(inner)
             while inner is not None:
                 self.inner = inner
                 waits = resume(inner, self) if error is None else _thrown(inner, error, self)

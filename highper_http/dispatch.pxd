@@ -28,6 +28,7 @@ cdef class Running(Around):
 cdef class Dispatcher:
     cdef RouteTable _table
     cdef object _transport
+    cdef object _spawn
     cdef ContextPool _contexts
     cdef object _variables
     cdef bint _debug

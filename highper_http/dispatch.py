@@ -104,7 +104,17 @@ class Dispatcher:
         access_log: write a line per request.
     """
 
-    __slots__ = ("_access_log", "_contexts", "_debug", "_sheltered", "_table", "_transport", "_variables", "stopping")
+    __slots__ = (
+        "_access_log",
+        "_contexts",
+        "_debug",
+        "_sheltered",
+        "_spawn",
+        "_table",
+        "_transport",
+        "_variables",
+        "stopping",
+    )
 
     def __init__(
         self,
@@ -118,6 +128,7 @@ class Dispatcher:
     ) -> None:
         self._table = table
         self._transport = transport
+        self._spawn = transport.spawn
         self._contexts = contexts
         self._variables = variables
         self._debug = debug
@@ -148,7 +159,7 @@ class Dispatcher:
                 return
         elif not route.cancel_on_disconnect:
             self._sheltered.add(exchange)
-        task = self._transport.spawn(running, variables, route.label)
+        task = self._spawn(running, variables, route.label)
         if not running.is_over:
             context.task = exchange.task = task  # so that it can be cancelled
 

@@ -3,7 +3,7 @@
 cimport cython
 
 from highper_core.connection cimport Connection
-from highper_core.events cimport ConnectionClosed, Data, EndOfMessage, Event, InformationalResponse, Request
+from highper_core.events cimport ConnectionClosed, Data, EndOfMessage, Event, Request
 
 from .exchange cimport Exchange
 from .outlet cimport Outlet
@@ -21,7 +21,6 @@ cdef class Driver(Outlet):
     cdef public bint stopping
     cdef public bint ending
     cdef public bint brief
-    cdef public bint is_server
     cdef Exchange _fresh
     cdef int _full
     cdef bint _scheduled
@@ -39,7 +38,6 @@ cdef class Driver(Outlet):
     cdef object _deliver(self, Event event, double now)
     cdef object _settle(self, double now)
     cpdef Exchange open(self, Request request, bytes content=*)
-    cpdef object wants(self, Exchange exchange)
     cpdef object has_no_room(self, Exchange exchange)
     cpdef object has_room(self, Exchange exchange)
     cpdef object finish(self, Exchange exchange)

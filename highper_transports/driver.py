@@ -20,10 +20,9 @@ from highper_core.events import (
     Data,
     EndOfMessage,
     Event,
-    InformationalResponse,
     Request,
 )
-from highper_core.state import Role, State
+from highper_core.state import State
 
 from .errors import StreamBroken, StreamBusy, StreamClosed
 from .exchange import Exchange
@@ -56,18 +55,7 @@ class Driver(Outlet):
         ending: after what runs the stream is closed, even where its answer had not said so.
     """
 
-    __slots__ = (
-        "application",
-        "service",
-        "exchanges",
-        "stopping",
-        "ending",
-        "is_server",
-        "brief",
-        "_fresh",
-        "_full",
-        "_scheduled",
-    )
+    __slots__ = ("application", "service", "exchanges", "stopping", "ending", "_fresh", "_full", "_scheduled")
 
     def __init__(
         self,
@@ -83,7 +71,6 @@ class Driver(Outlet):
         self.stopping = False
         self.ending = False
         self.brief = False
-        self.is_server = connection.role is Role.SERVER
         self._fresh: Exchange | None = None  # its head has arrived, the application has not been told
         self._full = 0  # exchanges whose content waits beyond their window
         self._scheduled = False
@@ -298,15 +285,6 @@ class Driver(Outlet):
         self.cork(0 if content is None else len(content))
         return exchange
 
-    def wants(self, exchange: Exchange) -> None:
-        """The application waits for an event of `exchange`: let a peer that waits for a 100 go on."""
-        connection = self.connection
-        if self.is_server and connection.waiting_for_continue and not exchange.response_started:
-            connection.send(InformationalResponse(status_code=100, stream_id=exchange.stream_id))
-            self._dirty = True
-            self.flush()
-            self.arm(self.transport.now())
-
     def has_no_room(self, exchange: Exchange) -> None:
         """The application is behind with the content of `exchange`."""
         exchange.full = True
@@ -359,13 +337,12 @@ class Driver(Outlet):
 
     def _drain(self, now: float) -> None:
         """The answer is out, the content is not all in: read and drop the rest, within bounds."""
-        limits = self.connection.limits
         if self.ending or self._failed or not self.is_server:
             self.last_answer(now)
         elif self.gives_content_up():
             self.linger(now)
         elif self._drain_deadline == NEVER:
-            self._drain_deadline = now + limits.drain_timeout
+            self._drain_deadline = now + self.connection.limits.drain_timeout
 
     # Ends
 

@@ -15,6 +15,7 @@ cdef double NEVER, REST_DELAY
 cdef class Outlet(Receiver):
     cdef public Stream stream
     cdef public Connection connection
+    cdef public bint is_server
     cdef public object transport
     cdef public TimerWheel timers
     cdef public int phase
@@ -36,6 +37,7 @@ cdef class Outlet(Receiver):
     cpdef object cork(self, Py_ssize_t length)
     @cython.locals(data=bytes)
     cpdef object flush(self)
+    cpdef object wants(self, object exchange)
     cpdef object parting(self, object head)
     cpdef object refuse(self, object error, double now)
     cpdef object last_answer(self, double now)

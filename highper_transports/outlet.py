@@ -13,11 +13,11 @@ while, because a reset caused by unread bytes could destroy the answer before th
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from highper_core.connection import Connection
 from highper_core.errors import LocalProtocolError, RemoteProtocolError
-from highper_core.events import Response
+from highper_core.events import InformationalResponse, Response
 from highper_core.state import Role, State
 
 from .flow_control import IncomingFlow, OutgoingFlow
@@ -25,6 +25,9 @@ from .intake import Intake
 from .rest import REST_DELAY
 from .stream import Receiver, Stream
 from .timers import NEVER
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
 
 __all__ = ["CLOSING", "GONE", "LINGERING", "TAKEN_OVER", "TALKING", "Outlet"]
 
@@ -43,6 +46,7 @@ class Outlet(Receiver):
     Attributes:
         stream: beneath.
         connection: frames what is sent.
+        is_server: its role is SERVER.
         transport: of the stream.
         phase: of the stream's life, see above.
         talking: the phase is TALKING.
@@ -54,6 +58,7 @@ class Outlet(Receiver):
     __slots__ = (
         "stream",
         "connection",
+        "is_server",
         "transport",
         "timers",
         "phase",
@@ -73,6 +78,7 @@ class Outlet(Receiver):
 
     def __init__(self, stream: Stream, connection: Connection) -> None:
         self.connection = connection
+        self.is_server = connection.role is Role.SERVER
         self.outgoing = OutgoingFlow(connection.limits.write_timeout)
         self.incoming = IncomingFlow()
         self._begin_anew(stream)
@@ -124,6 +130,15 @@ class Outlet(Receiver):
             self.outgoing.wrote(len(data))
             self.stream.write(data)
 
+    def wants(self, exchange: Exchange) -> None:
+        """The application waits for an event of `exchange`: let a peer that waits for a 100 go on."""
+        connection = self.connection
+        if self.is_server and connection.waiting_for_continue and not exchange.response_started:
+            connection.send(InformationalResponse(status_code=100, stream_id=exchange.stream_id))
+            self._dirty = True
+            self.flush()
+            self.arm(self.transport.now())
+
     # Ends
 
     def parting(self, head: Response) -> Response:
@@ -159,7 +174,7 @@ class Outlet(Receiver):
         """Close after an answer that ends the conversation; linger where bytes may come that nobody reads."""
         theirs = self.connection.their_state
         complete = theirs is State.MUST_CLOSE or theirs is State.CLOSED or theirs is State.DONE
-        if (complete and not self.connection.unparsed) or self.connection.role is Role.CLIENT:
+        if (complete and not self.connection.unparsed) or not self.is_server:
             self.close(now)
         else:
             self.linger(now)
@@ -240,10 +255,7 @@ class Outlet(Receiver):
 
     def gives_content_up(self) -> bool:
         """Whether more content is to come than would be read for the sake of the next request."""
-        return (
-            self.connection.role is Role.SERVER
-            and self.connection.content_remaining > self.connection.limits.drained_content
-        )
+        return self.is_server and self.connection.content_remaining > self.connection.limits.drained_content
 
     # Content straight into its final object
 

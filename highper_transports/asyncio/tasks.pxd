@@ -1,5 +1,7 @@
 # Augments tasks.py.
 
+from ._native cimport run_in
+
 
 cdef class _FirstStep:
     cdef object context

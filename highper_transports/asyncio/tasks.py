@@ -14,10 +14,13 @@ code run in the middle of another's.
 from __future__ import annotations
 
 import sys
-from asyncio import AbstractEventLoop, Task, current_task
+from asyncio import AbstractEventLoop, Task, current_task, tasks
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
+from weakref import WeakSet
+
+from ._native import registration, run_in
 
 __all__ = ["EagerLoop", "TaskStarter"]
 
@@ -34,6 +37,7 @@ class EagerLoop:
         super().__init_subclass__()
         if not NATIVE:
             cls.call_soon = _keeping_back(cls.call_soon)  # type: ignore[attr-defined]
+            _register_quicker()
 
 
 class _FirstStep:
@@ -60,6 +64,16 @@ def _keeping_back(call_soon: Callable[..., Any]) -> Callable[..., Any]:
         return call_soon(self, callback, *args, context=context)
 
     return call_soon_or_keep
+
+
+def _register_quicker() -> None:
+    """Let asyncio's set of all tasks take a new one by compiled code, which on 3.11 costs a fifth of making a task.
+
+    Later versions register only tasks that outlive their first step.
+    """
+    every: Any = getattr(tasks, "_all_tasks", None)
+    if type(every) is WeakSet and "add" not in vars(every):
+        every.add = registration(every)
 
 
 class TaskStarter:
@@ -102,7 +116,7 @@ class TaskStarter:
         if step is None:  # another thread made a task meanwhile; this one was scheduled
             return task
         try:
-            context.run(step)
+            run_in(context, step)
         except RuntimeError:  # a task is current: its step refuses to begin, and nothing of it has run
             self._loop.call_soon(step, context=context)
         return task

@@ -1,9 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, embedsignature=True, freethreading_compatible=True
 """Framing of what we send, for the usual shapes; anything else is left to `writer`, whose bytes these equal.
 
-A head is measured and judged in one walk over its fields, then written in a second one into a single object of the
-right size, with the content behind it where that is small. What the first walk does not take for granted (a name or
-value that may be illegal, Transfer-Encoding, Connection, Upgrade, two lengths, a reason) goes to `writer`.
+A head is measured and judged in one walk over its fields, then written in a second one. What the first walk does not
+take for granted (a name or value that may be illegal, Transfer-Encoding, Connection, Upgrade, two lengths, a reason)
+goes to `writer`. Events are never changed, so the event keeps what was written: an answer that shares its head with
+others costs one copy, with what belongs to its exchange and its content, where that is small, behind it.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize
@@ -71,6 +72,51 @@ cdef inline char *_put_number(char *to, unsigned long long value, int base) noex
             return _put(to, digits + i, MOST_DIGITS - i)
 
 
+cdef bint _frame_head(Response response) except -1:
+    """Frame status-line and field lines, as far as they are usual, into the event itself. False: ask `writer`."""
+    cdef list lines
+    cdef tuple line
+    cdef bytes status_line, made, name, value
+    cdef Py_ssize_t i, size
+    cdef long long promised = -1
+    cdef Field kind
+    cdef char *to
+    if not 200 <= response.status_code < CODES or _status_lines[response.status_code] == NULL:
+        return False
+    if response.reason is not None:
+        return False
+    status_line = <bytes>_status_lines[response.status_code]
+    lines = response.headers.lines()
+    size = len(status_line)
+    for i in range(len(lines)):
+        line = _pair(<object>PyList_GET_ITEM(lines, i))
+        if line is None:
+            return False
+        name, value = <bytes>PyTuple_GET_ITEM(line, 0), <bytes>PyTuple_GET_ITEM(line, 1)
+        kind = _judge(name, value)
+        if kind == FIELD_UNUSUAL:
+            return False
+        if kind == FIELD_LENGTH:
+            if promised >= 0:
+                return False
+            promised = parse_digits(PyBytes_AS_STRING(value), len(value))
+            if promised < 0:
+                return False
+        size += len(name) + len(value) + 4
+    made = PyBytes_FromStringAndSize(NULL, size)
+    to = _put(PyBytes_AS_STRING(made), PyBytes_AS_STRING(status_line), len(status_line))
+    for i in range(len(lines)):
+        line = <tuple>PyList_GET_ITEM(lines, i)
+        name, value = <bytes>PyTuple_GET_ITEM(line, 0), <bytes>PyTuple_GET_ITEM(line, 1)
+        to = _put(to, PyBytes_AS_STRING(name), len(name))
+        to = _put(to, b": ", 2)
+        to = _put(to, PyBytes_AS_STRING(value), len(value))
+        to = _put(to, b"\r\n", 2)
+    response._framed = made
+    response._promised = promised
+    return True
+
+
 cdef bytes frame_response(Response response, Exchange *exchange, Content *framed, long long length, bytes content):
     """Frame a final response, and all its content where `length` tells how much there is (-1: that comes later).
 
@@ -78,37 +124,16 @@ cdef bytes frame_response(Response response, Exchange *exchange, Content *framed
         the octets, and in `framed` and `exchange.keep_alive` what they promise; None for `writer` to decide. The
         content is among them unless it is longer than JOINED_CONTENT or not to be written.
     """
-    cdef list lines
-    cdef tuple line
-    cdef bytes status_line, made, name, value
-    cdef Py_ssize_t i, size, number_length = 0
+    cdef bytes made
+    cdef Py_ssize_t size, number_length = 0
     cdef char number[MOST_DIGITS]
-    cdef long long promised = -1
-    cdef Field kind
+    cdef long long promised
     cdef bint bodiless, own_length = False
     cdef char *to
-    if not 200 <= response.status_code < CODES or _status_lines[response.status_code] == NULL:
+    if response._framed is None and not _frame_head(response):
         return None
-    if response.reason is not None:
-        return None
-    status_line = <bytes>_status_lines[response.status_code]
-    lines = response.headers.lines()
-    size = len(status_line) + 2
-    for i in range(len(lines)):
-        line = _pair(<object>PyList_GET_ITEM(lines, i))
-        if line is None:
-            return None
-        name, value = <bytes>PyTuple_GET_ITEM(line, 0), <bytes>PyTuple_GET_ITEM(line, 1)
-        kind = _judge(name, value)
-        if kind == FIELD_UNUSUAL:
-            return None
-        if kind == FIELD_LENGTH:
-            if promised >= 0:
-                return None
-            promised = parse_digits(PyBytes_AS_STRING(value), len(value))
-            if promised < 0:
-                return None
-        size += len(name) + len(value) + 4
+    promised = response._promised
+    size = len(response._framed) + 2
     bodiless = response.status_code == 204 or response.status_code == 304
     framed.droppable = NO_CONTENT
     if bodiless:
@@ -140,14 +165,7 @@ cdef bytes frame_response(Response response, Exchange *exchange, Content *framed
     if exchange.head or bodiless or length > JOINED_CONTENT:
         length = 0
     made = PyBytes_FromStringAndSize(NULL, size + max(length, 0))
-    to = _put(PyBytes_AS_STRING(made), PyBytes_AS_STRING(status_line), len(status_line))
-    for i in range(len(lines)):
-        line = <tuple>PyList_GET_ITEM(lines, i)
-        name, value = <bytes>PyTuple_GET_ITEM(line, 0), <bytes>PyTuple_GET_ITEM(line, 1)
-        to = _put(to, PyBytes_AS_STRING(name), len(name))
-        to = _put(to, b": ", 2)
-        to = _put(to, PyBytes_AS_STRING(value), len(value))
-        to = _put(to, b"\r\n", 2)
+    to = _put(PyBytes_AS_STRING(made), PyBytes_AS_STRING(response._framed), len(response._framed))
     if own_length:
         to = _put(_put(_put(to, LENGTH, 16), number, number_length), b"\r\n", 2)
     elif framed.framing == FRAMING_CHUNKED:
