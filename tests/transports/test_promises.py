@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 import trustme
+from support.providers import EVERY
 
-from highper_transports.asyncio import AsyncioTransport
-from highper_transports.epoll import EpollTransport
 from highper_transports.interfaces import IStreamOwner
 from highper_transports.memory import MemoryStream, MemoryTransport
 from highper_transports.memory import transport as memory_transport
@@ -23,9 +22,8 @@ from highper_transports.stream import Stream
 from highper_transports.testing import PROMISES, Options, Promise, PromiseBroken, check_promise, check_transport
 from highper_transports.timers import Timed, TimerWheel
 from highper_transports.tls import TLS, client_context, server_context
-from highper_transports.uvloop import UvloopTransport
 
-PROVIDERS = (MemoryTransport, AsyncioTransport, UvloopTransport, EpollTransport)
+PROVIDERS = EVERY
 
 
 @pytest.fixture(scope="module")
