@@ -53,9 +53,10 @@ class Driver(Outlet):
         exchanges: open ones by `stream_id`.
         stopping: answers say `connection: close`.
         ending: after what runs the stream is closed, even where its answer had not said so.
+        brief: the stream rests as soon as it may, for there are more drivers than are kept.
     """
 
-    __slots__ = ("application", "service", "exchanges", "stopping", "ending", "_fresh", "_full", "_scheduled")
+    __slots__ = ("application", "service", "exchanges", "stopping", "ending", "brief", "_fresh", "_full", "_scheduled")
 
     def __init__(
         self,
