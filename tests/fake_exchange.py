@@ -36,6 +36,7 @@ class FakeStream(Stream):
     """A stream that has addresses and nothing else."""
 
     def __init__(self) -> None:
+        super().__init__(None)
         self.peer = ("192.0.2.1", 4711)
         self.local = ("192.0.2.2", 80)
         self.scheme = "http"
