@@ -128,8 +128,13 @@ async def _read_header(loop: asyncio.AbstractEventLoop, accepted: socket.socket)
 async def _readable(loop: asyncio.AbstractEventLoop, accepted: socket.socket) -> None:
     """Wait until there is something to receive."""
     future: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(accepted, lambda: future.done() or future.set_result(None))
+    loop.add_reader(accepted, _wake, future)
     try:
         await future
     finally:
         loop.remove_reader(accepted)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
