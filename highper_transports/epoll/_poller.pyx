@@ -26,16 +26,16 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 import os
 
-from ._kernel cimport EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, Kernel
+from ._kernel cimport EPOLL_CTL_ADD, Kernel
 from ._listener cimport Listener
 from ._records cimport Record, Records
 from ._secure cimport part
+from ._set cimport FOREIGN, EpollSet
 from ._stream cimport EpollStream
 
 cdef extern from "Python.h":
     Py_ssize_t PyObject_Size(PyObject *) except -1
 
-cdef uint32_t FOREIGN = <uint32_t>1 << 31
 cdef uint32_t LISTENER = <uint32_t>1 << 30
 
 cdef enum:
@@ -43,27 +43,15 @@ cdef enum:
 
 
 @cython.no_gc_clear  # its methods rely on what it refers to, also while a cycle is taken apart
-cdef class Poller:
-    """One epoll set.
-
-    Args:
-        loop: whose it is.
-        embedded: the loop is not ours.
-        kernel: another one, for tests.
+cdef class Poller(EpollSet):
+    """The epoll set of one loop, and who is served from it. Made as an `EpollSet` is.
 
     Attributes:
-        fd: the epoll descriptor.
         records: of our open sockets.
     """
 
     def __cinit__(self, loop, bint embedded, Kernel kernel=None):
-        self.fd = -1
-        self.kernel = kernel or Kernel()
-        self.now = self.kernel.clock()
         self.records = Records(self.now)
-        self.loop = loop
-        self.embedded = embedded
-        self._pending = []
         self._foreign = []
         self._alarm = INFINITY
         self._listeners = {}
@@ -72,28 +60,11 @@ cdef class Poller:
         self.scratch = <char *>PyMem_Malloc(SCRATCH)
         if self.scratch == NULL:
             raise MemoryError
-        self.fd = self.kernel.epoll_create1()
-        if self.fd < 0:
-            raise OSError(-self.fd, os.strerror(-self.fd))
 
     def __dealloc__(self):
         PyMem_Free(self.scratch)
-        if self.fd >= 0:
-            self.kernel.close(self.fd)
 
-    # Descriptors
-
-    cdef int watch(self, int fd, uint32_t events, uint32_t generation) noexcept:
-        """Add a socket of ours to the set; return 0 or a negative error number."""
-        return self.kernel.epoll_ctl(self.fd, EPOLL_CTL_ADD, fd, events, <uint64_t>generation << 32 | <uint32_t>fd)
-
-    cdef int change(self, int fd, uint32_t events, uint32_t generation) noexcept:
-        """Wait for other events of a socket of ours; return 0 or a negative error number."""
-        return self.kernel.epoll_ctl(self.fd, EPOLL_CTL_MOD, fd, events, <uint64_t>generation << 32 | <uint32_t>fd)
-
-    cdef int forget(self, int fd) noexcept:
-        """Take a descriptor out of the set."""
-        return self.kernel.epoll_ctl(self.fd, EPOLL_CTL_DEL, fd, 0, 0)
+    # Sockets of ours
 
     cdef int adopt(self, int fd) except -1:
         """Have a record of a socket that was just opened."""
@@ -118,27 +89,6 @@ cdef class Poller:
         if self.embedded and self._attached and not self.records.open and not self._listeners:
             self._detach()
         return 0
-
-    def watch_foreign(self, int fd, uint32_t events):
-        """Add a descriptor of the loop's users to the set.
-
-        Raises:
-            OSError: it cannot be watched; a regular file, for one.
-        """
-        self._control(EPOLL_CTL_ADD, fd, events)
-
-    def change_foreign(self, int fd, uint32_t events):
-        """Wait for other events of a descriptor of the loop's users."""
-        self._control(EPOLL_CTL_MOD, fd, events)
-
-    def forget_foreign(self, int fd):
-        """Take a descriptor of the loop's users out of the set, if it is still there: it may have been closed."""
-        self.forget(fd)
-
-    def _control(self, int operation, int fd, uint32_t events):
-        cdef int error = self.kernel.epoll_ctl(self.fd, operation, fd, events, FOREIGN | <uint32_t>fd)
-        if error < 0:
-            raise OSError(-error, os.strerror(-error))
 
     def close(self):
         """Close every socket of ours, and the set. Whoever waits on them is not told."""
@@ -292,8 +242,8 @@ cdef class Poller:
             low = <uint32_t>word
             if low < LISTENER:
                 self._serve_own(<int>low, <uint32_t>(word >> 32), events)
-            elif low & FOREIGN:
-                self._foreign.append((<int>(low & ~FOREIGN), events))
+            elif low & <uint32_t>FOREIGN:
+                self._foreign.append((<int>(low & ~<uint32_t>FOREIGN), events))
             else:
                 self._accept(low & ~LISTENER)
         return 0
@@ -331,57 +281,6 @@ cdef class Poller:
             raise
         except BaseException as error:
             self.report("accepting failed", error)
-        return 0
-
-    cdef int report(self, str message, object error) except -1:
-        """Tell the loop's exception handler."""
-        self.loop.call_exception_handler({"message": message, "exception": error})
-        return 0
-
-    # What is to be called soon
-
-    def soon(self, callback, *args):
-        """Call back on the next pass, never synchronously."""
-        self.later((callback, args) if args else callback)
-
-    cdef int later(self, object item) except -1:
-        """Have a callback, one with arguments, or a stream that ends, ready for the next pass."""
-        self._pending.append(item)
-        if self.embedded and not self._planned:
-            self._planned = True
-            self.loop.call_soon(self.run_pending)
-        return 0
-
-    def run_pending(self):
-        """Call what was to be called soon, for a foreign loop."""
-        self._planned = False
-        self.now = self.kernel.clock()
-        self._run_pending()
-
-    cdef int _run_pending(self) except -1:
-        cdef Py_ssize_t done = 0
-        cdef list batch = self._pending
-        self._pending = []
-        try:
-            for item in batch:
-                done += 1
-                try:
-                    if isinstance(item, EpollStream):
-                        (<EpollStream>item).finish()
-                    elif type(item) is tuple:
-                        (<tuple>item)[0](*(<tuple>item)[1])
-                    else:
-                        item()
-                except (KeyboardInterrupt, SystemExit):
-                    raise
-                except BaseException as error:
-                    self.report("callback failed", error)
-        finally:
-            if done < len(batch):
-                self._pending[:0] = batch[done:]
-                if self.embedded and not self._planned:
-                    self._planned = True
-                    self.loop.call_soon(self.run_pending)
         return 0
 
     # Deadlines of records
@@ -462,19 +361,6 @@ cdef class Poller:
             self.release(fd)
         if found:
             self.later((owner.lost_at_rest, (len(found),)))
-
-    # Inside a foreign loop
-
-    cdef int _attach(self) except -1:
-        self.loop.add_reader(self.fd, self.serve)
-        self._attached = True
-        return 0
-
-    cdef int _detach(self) except -1:
-        self._attached = False
-        if not self.loop.is_closed():
-            self.loop.remove_reader(self.fd)
-        return 0
 
     def statistics(self):
         """Return counts of what is held: see `Records.statistics`."""

@@ -26,10 +26,11 @@ from ..proxied import refuse
 from ..stream cimport Receiver, Stream
 from ..timers cimport TimerWheel
 from ._listener cimport Listener
+from ._outgoing cimport CLOSING, ENDED, PAUSED
 from ._poller cimport Poller
 from ._records cimport Record
 from ._session cimport ROOM, Session
-from ._stream cimport CLOSING, ENDED, PAUSED, EpollStream, set_up
+from ._stream cimport EpollStream, set_up
 
 cdef enum:
     ANSWERS = 16384  # bytes of the protocol's own that a peer may make us send without reading them
@@ -129,7 +130,7 @@ cdef class SecureStream(EpollStream):
         if self.session is not None and self.session.ended and not self.end_told:
             self.end_told = True
             self.deaf |= ENDED
-            self._update()
+            self.update()
             self.deliver_end()
         return 0
 

@@ -1,0 +1,9 @@
+from collections.abc import Callable
+
+from ..stream import Stream
+
+class Outgoing(Stream):
+    @property
+    def closed(self) -> bool: ...
+    def send_from(self, source: int, offset: int, length: int) -> int: ...
+    def when_writable(self, callback: Callable[[], object] | None) -> bool: ...
