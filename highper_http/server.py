@@ -13,7 +13,7 @@ Withdraw:  the same for a server that others have replaced, but no peer loses a 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     import ssl as tls
 
     from highper_transports.interfaces import ITransport
+    from highper_transports.stream import Stream
 
 __all__ = ["Server"]
 
@@ -333,7 +334,7 @@ class Server:
                 secure = TLS(self._ssl, limits.handshake_timeout)
                 self.bindings = [replace(binding, tls=binding.tls or secure) for binding in self.bindings]
             for binding in self.bindings:
-                opened = self._service.opened
+                opened: Callable[[Stream], None] = self._service.opened
                 if binding.proxy_protocol is not None:
                     opened = ProxyGate(self._service, binding.proxy_protocol).opened
                 listener = await transport.listen(binding, opened)
