@@ -13,17 +13,15 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote_to_bytes
 
-import msgpack  # type: ignore[import-untyped]
-import orjson
-
 from highper_core.context import Part
 from highper_core.limits import Limits
 
 from .body import ContentReader, read_content
+from .content import read_json, read_msgpack, read_text
 from .cookies import parse_cookies
-from .errors import BadRequest, ContentTooLarge, UnsupportedMediaType
+from .errors import ContentTooLarge
 from .forms import FormData, FormLimits, parse_form
-from .headers import Headers, charset_of, codec_of
+from .headers import Headers
 from .query import parse_query
 
 if TYPE_CHECKING:
@@ -350,17 +348,7 @@ class Request(Part):
             BadRequest: it is not text in that charset.
             UnsupportedMediaType: the charset is unknown.
         """
-        content = await self.body()
-        charset = charset_of(self.header("content-type")) or "utf-8"
-        codec = codec_of(charset)
-        try:
-            if codec is None:
-                raise LookupError(charset)
-            return content.decode(codec)
-        except UnicodeDecodeError:
-            raise BadRequest(f"the content is not {charset[:40]}") from None
-        except (LookupError, ValueError):
-            raise UnsupportedMediaType(f"unknown charset {charset[:40]!r}") from None
+        return read_text(await self.body(), self.header("content-type"))
 
     async def json(self) -> Any:
         """Return the content read as JSON (RFC 8259).
@@ -368,10 +356,7 @@ class Request(Part):
         Raises:
             BadRequest: it is not JSON.
         """
-        try:
-            return orjson.loads(await self.body())
-        except orjson.JSONDecodeError as error:
-            raise BadRequest(f"the content is not JSON: {error}") from None
+        return read_json(await self.body())
 
     async def msgpack(self) -> Any:
         """Return the content read as MessagePack.
@@ -379,11 +364,7 @@ class Request(Part):
         Raises:
             BadRequest: it is not MessagePack.
         """
-        content = await self.body()
-        try:
-            return msgpack.unpackb(content)
-        except (ValueError, msgpack.UnpackException):
-            raise BadRequest("the content is not MessagePack") from None
+        return read_msgpack(await self.body())
 
     async def form(self, limits: FormLimits | None = None) -> FormData:
         """Return the fields and files of an urlencoded or multipart form; asked again, the same.
