@@ -23,7 +23,7 @@ cdef class Response(Part):
     cdef public list _before
     cdef public object _file
 
-    cpdef Response text(self, object value)
+    cpdef Response text(self, str value)
     cpdef object take(self, object value)
     cpdef Response _finish(self, bytes content, bytes content_type)
     cpdef ResponseHead _build_head(self)

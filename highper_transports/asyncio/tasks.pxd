@@ -1,6 +1,6 @@
 # Augments tasks.py.
 
-from ._native cimport run_in
+from ._native cimport new_task, run_in
 
 
 cdef class _FirstStep:
@@ -15,6 +15,8 @@ cdef class TaskStarter:
     cdef object _loop
     cdef set _running
     cdef bint _keeps
+    cdef dict _options
+    cdef dict _eager_options
 
     cpdef object start(self, object coroutine, object context, object name=*)
     cdef object _start_kept(self, object coroutine, object context, object name)

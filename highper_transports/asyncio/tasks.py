@@ -14,13 +14,13 @@ code run in the middle of another's.
 from __future__ import annotations
 
 import sys
-from asyncio import AbstractEventLoop, Task, current_task, tasks
+from asyncio import AbstractEventLoop, BaseEventLoop, Task, current_task, tasks
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
 from weakref import WeakSet
 
-from ._native import registration, run_in
+from ._native import get_debug, new_task, registration, run_in
 
 __all__ = ["EagerLoop", "TaskStarter"]
 
@@ -35,8 +35,11 @@ class EagerLoop:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        made: Any = cls
+        if made.get_debug is BaseEventLoop.get_debug:  # every new task asks
+            made.get_debug = get_debug
         if not NATIVE:
-            cls.call_soon = _keeping_back(cls.call_soon)  # type: ignore[attr-defined]
+            made.call_soon = _keeping_back(made.call_soon)
             _register_quicker()
 
 
@@ -83,12 +86,14 @@ class TaskStarter:
         loop: where they run.
     """
 
-    __slots__ = ("_loop", "_running", "_keeps")
+    __slots__ = ("_loop", "_running", "_keeps", "_options", "_eager_options")
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
         self._running: set[Task[Any]] = set()
         self._keeps = isinstance(loop, EagerLoop) and not NATIVE
+        self._options: dict[str, Any] = {"loop": loop}
+        self._eager_options: dict[str, Any] = {"loop": loop, "eager_start": True}
 
     def __len__(self) -> int:
         return len(self._running)
@@ -98,9 +103,9 @@ class TaskStarter:
         if self._keeps:
             task = self._start_kept(coroutine, context, name)
         elif NATIVE and current_task(self._loop) is None:
-            task = Task(coroutine, loop=self._loop, name=name, context=context, eager_start=True)  # type: ignore[call-arg,unused-ignore]
+            task = new_task(Task, coroutine, self._eager_options, context, name)
         else:
-            task = Task(coroutine, loop=self._loop, name=name, context=context)
+            task = new_task(Task, coroutine, self._options, context, name)
         if not task.done():
             self._running.add(task)
             task.add_done_callback(self._running.discard)
@@ -109,7 +114,7 @@ class TaskStarter:
     def _start_kept(self, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None) -> Task[Any]:
         _first.context = context
         try:
-            task = Task(coroutine, loop=self._loop, name=name, context=context)
+            task = new_task(Task, coroutine, self._options, context, name)
         finally:
             _first.context = None
         step, _first.step = _first.step, None
