@@ -76,7 +76,7 @@ def _register_quicker() -> None:
     """
     every: Any = getattr(tasks, "_all_tasks", None)
     if type(every) is WeakSet and "add" not in vars(every):
-        every.add = registration(every)
+        vars(every)["add"] = registration(every)
 
 
 class TaskStarter:

@@ -10,12 +10,14 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import anyio
 import pytest
 from support.providers import REAL
 
 from highper_transports.asyncio import AsyncioTransport
+from highper_transports.asyncio._native import registration
 from highper_transports.asyncio.tasks import EagerLoop
 from highper_transports.uvloop import UvloopTransport
 
@@ -332,3 +334,54 @@ def test_a_collection_while_a_task_is_made_loses_no_callback(provider: type[Asyn
 
     provider.run(main)
     assert sorted(called) == list(range(made))
+
+
+def test_a_registered_object_leaves_its_set_when_it_dies() -> None:
+    """What asyncio's set of all tasks is given on 3.11 is as weak as what it takes itself."""
+
+    class Member:
+        pass
+
+    members: WeakSet[Member] = WeakSet()
+    add = registration(members)
+    first, second = Member(), Member()
+    add(first)
+    add(first)
+    add(second)
+    assert len(members) == 2
+    del second
+    assert set(members) == {first}
+    third = Member()
+    add(third)
+    iteration = iter(members)
+    one = next(iteration)
+    del first, third, one
+    add(Member())
+    assert list(iteration) == []
+    del iteration
+    assert (len(members), len(members.data)) == (0, 0)  # type: ignore[attr-defined]
+
+
+def test_tasks_that_are_over_are_forgotten(provider: type[AsyncioTransport]) -> None:
+    async def handler() -> None:
+        pass
+
+    async def main(transport: Any) -> int:
+        for _ in range(100):
+            transport.spawn(handler(), contextvars.copy_context())
+        await asyncio.sleep(0)
+        return len(asyncio.all_tasks())
+
+    assert provider.run(main) == 1
+
+
+def test_a_task_may_be_given_a_name(provider: type[AsyncioTransport]) -> None:
+    async def main(transport: Any) -> str:
+        async def handler() -> str:
+            task = asyncio.current_task()
+            assert task is not None
+            return task.get_name()
+
+        return await transport.spawn(handler(), contextvars.copy_context(), "GET /")  # type: ignore[no-any-return]
+
+    assert provider.run(main) == "GET /"
