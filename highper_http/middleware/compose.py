@@ -63,6 +63,12 @@ class _Run(Around):
 
     __slots__ = ("_onion", "_depth", "_request", "_response", "_called")
 
+    _onion: _Onion
+    _depth: int
+    _request: Any
+    _response: Any
+    _called: bool
+
     def __call__(self) -> _Run:
         if not self._called:
             self._called = True
