@@ -28,7 +28,7 @@ app.listen(port=int(sys.argv[1]), access_log=False, transport="asyncio")
 
 def test_a_process_of_the_servers_own_spares_what_start_up_made() -> None:
     port = free_port()
-    command, url = [sys.executable, "-c", SCRIPT, str(port)], f"http://127.0.0.1:{port}/"
+    command, url = [sys.executable, "-P", "-c", SCRIPT, str(port)], f"http://127.0.0.1:{port}/"
     with running(command, port), urllib.request.urlopen(url, timeout=10) as answer:
         assert int(answer.read()) > 1000
 

@@ -337,7 +337,7 @@ def test_a_program_with_threads_is_not_forked(tmp_path: Path) -> None:
         "    over.set()\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-P", "-c", script],
         capture_output=True,
         text=True,
         timeout=30,

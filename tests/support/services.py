@@ -14,7 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+import highper_http
+
+ROOT = Path(highper_http.__file__).parents[1]  # what is installed, not what a fresh clone holds
 PATIENCE = 30.0  # seconds until what should happen is taken not to
 
 APPLICATION = """

@@ -18,6 +18,7 @@ import anyio
 import httpx
 import pytest
 
+import highper_http
 from highper_http import App, Request
 from highper_http.server import Server
 from highper_transports.epoll import EpollTransport
@@ -25,7 +26,7 @@ from highper_transports.sockets import Binding
 from highper_transports.testing import Recorder
 
 SUITE = Path(__file__).with_name("cpython_suite.py")
-ROOT = SUITE.parents[2]
+ROOT = Path(highper_http.__file__).parents[1]
 MODULES = (
     "test_base_events",
     "test_buffered_proto",
