@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from compiled import program
+from support.compiler import COMPILES
 
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+pytestmark = pytest.mark.skipif(not COMPILES, reason="no C compiler")
 
 GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 BODY = b"Hello, World!"
