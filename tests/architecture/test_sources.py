@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from highper_transports import registry
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("highper_core", "highper_transports", "highper_http")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
@@ -66,7 +68,8 @@ def modules() -> list[str]:
 
 def test_every_module_imports_alone() -> None:
     """No module relies on another having been imported first."""
-    lines = [f"import {module}" for module in modules()]
+    unbuilt = "highper_transports.epoll." if registry.why_not("epoll") else "nothing"  # its parts are compiled ones
+    lines = [f"import {module}" for module in modules() if not module.startswith(unbuilt)]
     script = (
         "import sys, subprocess\n"
         f"for line in {lines!r}:\n"
