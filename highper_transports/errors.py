@@ -6,6 +6,7 @@ HighperError                       highper_core
    ├─ StreamBroken                 the world did: reset, write error, end of input inside a message
    ├─ StreamBusy                   two users of what has room for one
    ├─ ConnectFailed                the peer could not be reached
+   │  └─ TunnelRefused             the proxy before it said no
    ├─ BindingInvalid               an address that cannot be listened on
    └─ TransportUnavailable         the provider that was demanded cannot run here
 """
@@ -22,6 +23,7 @@ __all__ = [
     "StreamClosed",
     "TransportError",
     "TransportUnavailable",
+    "TunnelRefused",
 ]
 
 
@@ -43,6 +45,19 @@ class StreamBusy(TransportError):
 
 class ConnectFailed(TransportError):
     """The peer could not be reached; the cause is attached."""
+
+
+class TunnelRefused(ConnectFailed):
+    """The proxy refused a tunnel to the peer.
+
+    Args:
+        text: for people.
+        status: of its answer.
+    """
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class BindingInvalid(TransportError):

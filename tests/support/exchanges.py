@@ -13,6 +13,7 @@ from highper_transports.exchange import Exchange
 from highper_transports.interfaces import IApplication, IListener
 from highper_transports.service import Service
 from highper_transports.sockets import Binding
+from highper_transports.tls import TLS
 
 __all__ = ["Application", "Site", "content_of", "text"]
 
@@ -46,7 +47,11 @@ class Site:
     """An application that is served."""
 
     def __init__(
-        self, transport: Any, handler: Callable[[Exchange], Coroutine[Any, Any, None]], engine: str = "auto"
+        self,
+        transport: Any,
+        handler: Callable[[Exchange], Coroutine[Any, Any, None]],
+        engine: str = "auto",
+        tls: TLS | None = None,
     ) -> None:
         limits = Limits()
         self.application = Application(transport, handler)
@@ -54,11 +59,12 @@ class Site:
             transport, self.application, lambda: HttpConnection(Role.SERVER, engine=engine, limits=limits), limits
         )
         self.transport = transport
+        self.tls = tls
         self.listener: IListener | None = None
 
     async def __aenter__(self) -> Any:
         """Listen, and return the address."""
-        self.listener = await self.transport.listen(Binding(host="127.0.0.1"), self.service.opened)
+        self.listener = await self.transport.listen(Binding(host="127.0.0.1", tls=self.tls), self.service.opened)
         return self.listener.address
 
     async def __aexit__(self, *error: object) -> None:
