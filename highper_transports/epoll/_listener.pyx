@@ -16,7 +16,7 @@ import os
 
 from ._address cimport keep_peer, kept_peer, local_name
 from ._kernel cimport EPOLLEXCLUSIVE, EPOLLIN, sockaddr_storage, socklen_t
-from ._poller cimport SCRATCH, Poller
+from ._poller cimport Poller
 from ._records cimport Record
 from ._secure cimport SecureStream, greet_peer, resume, stir
 from ._stream cimport EpollStream, new_stream
@@ -192,15 +192,14 @@ cdef class Listener:
         stream.low = self.low
         return stream
 
-    cdef int stir(self, int fd, Record *record, double now) except -1:
-        """Something comes for a stream at rest: bytes wake it, anything else ends it."""
+    cdef int stir(self, int fd, Record *record, const char *data, Py_ssize_t count, double now) except -1:
+        """Something came for a stream at rest: `count` bytes wake it, an end (0) or error (negative) ends it."""
         cdef EpollStream stream
-        cdef Py_ssize_t count = self.poller.kernel.recv(fd, self.poller.scratch, SCRATCH)
         if count > 0 and record.secure != NULL:
-            stir(self, fd, record, count, now)
+            stir(self, fd, record, data, count, now)
         elif count > 0:
             stream = self.wake(fd, record)
-            stream.arrived(count, now)
+            stream.arrived(data, count, now)
         elif count != -EAGAIN and count != -EINTR:
             self.poller.release(fd)
             self.owner.lost_at_rest(1)

@@ -22,8 +22,10 @@ cdef class Outgoing(Stream):
     cdef bint eof_written  # `write_eof` was called
     cdef bint short  # the system has no memory: it is asked again in a while, whatever the set says
     cdef bint pressed  # the receiver was told to pause
-    cdef object queue  # deque of bytes, None where nothing is queued
+    cdef bint gathered  # what is queued will leave in a moment, whatever the set says
+    cdef bytes first  # of what is queued
     cdef Py_ssize_t offset  # what was sent of the first
+    cdef object queue  # deque of the bytes behind it, or None
     cdef Py_ssize_t queued  # bytes
     cdef Py_ssize_t high
     cdef Py_ssize_t low
@@ -34,6 +36,7 @@ cdef class Outgoing(Stream):
     cdef int end(self, object error) except -1
     cdef int fail(self, Py_ssize_t error) except -1
     cdef int finish(self) except -1
+    cdef bint gather(self) except -1
     cdef int call_later(self, double delay, object callback) except -1
     # What it does it with
     cdef int put(self, bytes data) except -1

@@ -1,8 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, embedsignature=True, freethreading_compatible=True
 """The writing half of a socket of ours.
 
-Writing is one `send` at once; only what the system does not take is queued, and only then is EPOLLOUT waited for. A
-file is moved by the system where it can, when nothing is queued.
+Writing is one `send`, at once, or a few sockets later where many are served in one go: the system's code and ours each
+run in a row then, which spares the processor fetching them anew for every answer. Only what the system does not take
+stays queued, and only then is EPOLLOUT waited for. A file is moved by the system where it can, when nothing is queued.
 
 What reads, what is watched and how a stream ends is the business of the stream that derives from this.
 """
@@ -21,6 +22,7 @@ from ._kernel cimport iovec
 
 cdef enum:
     PIECES = 64  # of the queue in one sendmsg
+    FEW = 16384  # bytes; more of them leave at once
 
 cdef double RETRY = 0.05  # seconds until a system that was short of memory is asked again
 
@@ -56,6 +58,10 @@ cdef class Outgoing(Stream):
         """Close the socket, and tell the end."""
         raise NotImplementedError
 
+    cdef bint gather(self) except -1:
+        """Return whether `flush` will be called in a moment."""
+        raise NotImplementedError
+
     cdef int call_later(self, double delay, object callback) except -1:
         """Have the loop call back."""
         raise NotImplementedError
@@ -84,6 +90,9 @@ cdef class Outgoing(Stream):
         if not self.queued:
             if not length:
                 return 0
+            if length <= FEW and self.gather():
+                self.gathered = True
+                return self._keep(data, 0)
             sent = self.kernel.send(self.fd, PyBytes_AS_STRING(data), length)
             if sent == length:
                 return 0
@@ -96,11 +105,14 @@ cdef class Outgoing(Stream):
         elif not length:
             return 0
         self._keep(data, sent)
-        self.update()
+        if not self.gathered:
+            self.update()
+        elif self.queued > FEW:
+            self.flush()
         return self._press()
 
     cdef int _put_list(self, list data) except -1:
-        cdef bint quiet = not self.queued
+        cdef bint quiet = not self.queued or self.gathered
         for item in data:
             if item:
                 self._keep(item if type(item) is bytes else bytes(item), 0)
@@ -109,17 +121,20 @@ cdef class Outgoing(Stream):
         return self._press()
 
     cdef int _keep(self, bytes data, Py_ssize_t offset) except -1:
-        if self.queue is None:
-            self.queue = deque()
         if not self.queued:
+            self.first = data
             self.offset = offset
-        self.queue.append(data)
+        else:
+            if self.queue is None:
+                self.queue = deque()
+            self.queue.append(data)
         self.queued += PyBytes_GET_SIZE(data) - offset
         return 0
 
     cdef int flush(self) except -1:
         """Send what is queued."""
         cdef Py_ssize_t sent
+        self.gathered = False
         while self.queued:
             sent = self._send_queued()
             if sent < 0:
@@ -131,7 +146,6 @@ cdef class Outgoing(Stream):
             self._drop(sent)
         self._relax()
         if not self.queued and not self.ending:
-            self.queue = None
             if self.eof_written:
                 self._shut()
             if self.deaf & CLOSING:
@@ -140,14 +154,17 @@ cdef class Outgoing(Stream):
 
     cdef Py_ssize_t _send_queued(self) except? -1:
         cdef iovec pieces[PIECES]
-        cdef Py_ssize_t index, count = min(<Py_ssize_t>len(self.queue), <Py_ssize_t>PIECES)
-        cdef bytes piece
-        for index in range(count):
-            piece = self.queue[index]
+        cdef Py_ssize_t index, count
+        cdef bytes piece = self.first
+        pieces[0].iov_base = PyBytes_AS_STRING(piece) + self.offset
+        pieces[0].iov_len = PyBytes_GET_SIZE(piece) - self.offset
+        if self.queue is None:
+            return self.kernel.send(self.fd, <char *>pieces[0].iov_base, pieces[0].iov_len)
+        count = min(1 + <Py_ssize_t>len(self.queue), <Py_ssize_t>PIECES)
+        for index in range(1, count):
+            piece = self.queue[index - 1]
             pieces[index].iov_base = PyBytes_AS_STRING(piece)
             pieces[index].iov_len = PyBytes_GET_SIZE(piece)
-        pieces[0].iov_base = <char *>pieces[0].iov_base + self.offset
-        pieces[0].iov_len -= self.offset
         return self.kernel.sendmsg(self.fd, pieces, count)
 
     cdef int _drop(self, Py_ssize_t count) except -1:
@@ -155,13 +172,15 @@ cdef class Outgoing(Stream):
         cdef Py_ssize_t left
         self.queued -= count
         while count:
-            left = PyBytes_GET_SIZE(<bytes>self.queue[0]) - self.offset
+            left = PyBytes_GET_SIZE(self.first) - self.offset
             if count < left:
                 self.offset += count
                 return 0
             count -= left
             self.offset = 0
-            self.queue.popleft()
+            self.first = self.queue.popleft() if self.queue else None
+        if not self.queue:
+            self.queue = None
         return 0
 
     cdef int _retry_soon(self) except -1:
@@ -231,6 +250,8 @@ cdef class Outgoing(Stream):
         """
         if self.deaf & CLOSING:
             return False
+        if self.gathered:
+            self.flush()
         self.on_writable = callback
         if callback is not None:  # else the next event finds nobody, and the set is told then
             self.update()

@@ -10,11 +10,14 @@ from ._set cimport EpollSet
 cdef enum:
     BATCH = 256  # events of one epoll_wait
     SCRATCH = 65536  # bytes of one recv
+    TOGETHER = 32  # sockets served in one go, for which all is received before and sent after
 
 
 cdef class Poller(EpollSet):
     cdef readonly Records records
     cdef char *scratch
+    cdef char *_early  # what was received for sockets that are served together
+    cdef Py_ssize_t _received[TOGETHER]  # bytes of each, 0 at its end, a negative error number, or NOT_ASKED
     cdef object plain  # where content of secured streams is decrypted to
     cdef bint _leaving
     cdef list _foreign  # ready descriptors of others, with their events
@@ -38,7 +41,9 @@ cdef class Poller(EpollSet):
     cdef bint _is_wanted(self, list scheduled, PyObject *earliest) except -1
     cdef int _milliseconds(self, double deadline) noexcept
     cdef int _serve(self, int count) except -1
-    cdef int _serve_own(self, int fd, uint32_t generation, uint32_t events) except -1
+    cdef int _receive(self, int start, int end) noexcept
+    cdef int _act(self, int start, int end) except -1
+    cdef int _serve_own(self, int fd, uint32_t generation, uint32_t events, char *early, Py_ssize_t count) except -1
     cdef int _accept(self, uint32_t number) except -1
     cdef int _arm(self) except -1
     cdef int _expire(self) except -1

@@ -26,7 +26,7 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 import os
 
-from ._kernel cimport EPOLL_CTL_ADD, Kernel
+from ._kernel cimport EPOLL_CTL_ADD, EPOLLIN, Kernel
 from ._listener cimport Listener
 from ._records cimport Record, Records
 from ._secure cimport part
@@ -34,8 +34,10 @@ from ._set cimport FOREIGN, EpollSet
 from ._stream cimport EpollStream
 
 cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MIN
     Py_ssize_t PyObject_Size(PyObject *) except -1
 
+cdef Py_ssize_t NOT_ASKED = PY_SSIZE_T_MIN  # no error number
 cdef uint32_t LISTENER = <uint32_t>1 << 30
 
 cdef enum:
@@ -58,11 +60,13 @@ cdef class Poller(EpollSet):
         self.places = [None]
         self._starved = []
         self.scratch = <char *>PyMem_Malloc(SCRATCH)
-        if self.scratch == NULL:
+        self._early = <char *>PyMem_Malloc(2 * SCRATCH)
+        if self.scratch == NULL or self._early == NULL:
             raise MemoryError
 
     def __dealloc__(self):
         PyMem_Free(self.scratch)
+        PyMem_Free(self._early)
 
     # Sockets of ours
 
@@ -233,22 +237,64 @@ cdef class Poller(EpollSet):
         return 0 if wait <= 0 else <int>min(wait, <double>INT_MAX)
 
     cdef int _serve(self, int count) except -1:
+        """Serve what is ready, several sockets at a time: receive for all of them, act, then send for all of them.
+
+        The system's code and ours are run in a row so, and the processor does not fetch both anew for every request.
+        """
+        cdef int start, end
+        for start in range(0, count, TOGETHER):
+            end = min(start + TOGETHER, count)
+            if end - start > 1:
+                self._receive(start, end)
+            self.gathering = end - start > 1
+            try:
+                self._act(start, end)
+            finally:
+                self.scatter()
+        return 0
+
+    cdef int _receive(self, int start, int end) noexcept:
+        """Receive for those who want bytes, while there is room."""
+        cdef char *room = self._early
+        cdef Py_ssize_t count
+        cdef uint64_t word
+        cdef Record *record
+        cdef int index
+        for index in range(start, end):
+            self._received[index - start] = NOT_ASKED
+            word = self._events[index].data.u64
+            if <uint32_t>word >= LISTENER or self._events[index].events != EPOLLIN or room - self._early > SCRATCH:
+                continue
+            record = self.records.get(<int>word)
+            if record == NULL or record.generation != word >> 32 or record.stream == NULL:
+                continue
+            if (<EpollStream>record.stream).takes_bytes():
+                count = self._received[index - start] = self.kernel.recv(<int>word, room, SCRATCH)
+                room += max(count, 0)
+        return 0
+
+    cdef int _act(self, int start, int end) except -1:
+        cdef char *early = self._early
+        cdef Py_ssize_t count = NOT_ASKED
         cdef int index
         cdef uint32_t low, events
         cdef uint64_t word
-        for index in range(count):
+        for index in range(start, end):
             word = self._events[index].data.u64
             events = self._events[index].events
             low = <uint32_t>word
             if low < LISTENER:
-                self._serve_own(<int>low, <uint32_t>(word >> 32), events)
+                if self.gathering:
+                    count = self._received[index - start]
+                self._serve_own(<int>low, <uint32_t>(word >> 32), events, early, count)
+                early += max(count, 0)
             elif low & <uint32_t>FOREIGN:
                 self._foreign.append((<int>(low & ~<uint32_t>FOREIGN), events))
             else:
                 self._accept(low & ~LISTENER)
         return 0
 
-    cdef int _serve_own(self, int fd, uint32_t generation, uint32_t events) except -1:
+    cdef int _serve_own(self, int fd, uint32_t generation, uint32_t events, char *early, Py_ssize_t count) except -1:
         cdef Record *record = self.records.get(fd)
         cdef EpollStream stream = None
         cdef Listener place
@@ -257,10 +303,16 @@ cdef class Poller(EpollSet):
         try:
             if record.stream != NULL:
                 stream = <EpollStream>record.stream
-                stream.ready(events, self.now)
+                if count == NOT_ASKED:
+                    stream.ready(events, self.now)
+                else:
+                    stream.received(early, count, self.now)
             else:
                 place = self.places[record.place]  # held, for it may end with its last stream
-                place.stir(fd, record, self.now)
+                if count == NOT_ASKED:
+                    count = self.kernel.recv(fd, self.scratch, SCRATCH)
+                    early = self.scratch
+                place.stir(fd, record, early, count, self.now)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:

@@ -22,7 +22,7 @@ cdef class SecureStream(EpollStream):
     cdef int begin(self, object proxies) except -1
 
     cdef int _absorb(self, const char *data, Py_ssize_t count, double now) except -1
-    cdef int _read_header(self, Py_ssize_t count, double now) except -1
+    cdef int _read_header(self, bytes data, double now) except -1
     cdef int _take(self, Py_ssize_t count, double now) except -1
     cdef int _catch_up(self, double now) except -1
     cdef int _opened(self) except -1
@@ -33,7 +33,7 @@ cdef class SecureStream(EpollStream):
 cdef SecureStream greet_peer(Poller poller, object transport, int fd, Record *record, object tls, object opened)
 # Return a stream anew for a record that has a session.
 cdef SecureStream resume(Poller poller, object transport, int fd, Record *record)
-# `count` bytes came into the scratch buffer for a record at rest that has a session.
-cdef int stir(Listener place, int fd, Record *record, Py_ssize_t count, double now) except -1
+# Bytes came for a record at rest that has a session.
+cdef int stir(Listener place, int fd, Record *record, const char *data, Py_ssize_t count, double now) except -1
 # Say farewell for a record at rest that has a session, as far as the system takes it at once.
 cdef int part(Poller poller, int fd, Record *record) except -1

@@ -49,10 +49,10 @@ cdef class SecureStream(EpollStream):
 
     # Reading
 
-    cdef int arrived(self, Py_ssize_t count, double now) except -1:
+    cdef int arrived(self, const char *bytes_, Py_ssize_t count, double now) except -1:
         if self.header is not None:
-            return self._read_header(count, now)
-        return self._absorb(self.poller.scratch, count, now)
+            return self._read_header(bytes_[:count], now)
+        return self._absorb(bytes_, count, now)
 
     cdef int _absorb(self, const char *data, Py_ssize_t count, double now) except -1:
         cdef bint fresh
@@ -171,10 +171,10 @@ cdef class SecureStream(EpollStream):
             self.header = ProxyHeaderReader()
         return 0
 
-    cdef int _read_header(self, Py_ssize_t count, double now) except -1:
+    cdef int _read_header(self, bytes data, double now) except -1:
         cdef bytes behind
         try:
-            found = self.header.receive_data(PyBytes_FromStringAndSize(self.poller.scratch, count))
+            found = self.header.receive_data(data)
         except ProxyHeaderInvalid as error:
             refuse(self.peer, error)
             self.abort()
@@ -335,7 +335,7 @@ cdef SecureStream resume(Poller poller, object transport, int fd, Record *record
 
 # At rest
 
-cdef int stir(Listener place, int fd, Record *record, Py_ssize_t count, double now) except -1:
+cdef int stir(Listener place, int fd, Record *record, const char *data, Py_ssize_t count, double now) except -1:
     cdef Poller poller = place.poller
     cdef Session session = <Session>record.secure
     cdef Py_ssize_t filled
@@ -343,7 +343,7 @@ cdef int stir(Listener place, int fd, Record *record, Py_ssize_t count, double n
     cdef bytes answer
     plain = _plain(poller)
     try:
-        filled = session.absorb(poller.scratch, count, plain, None)
+        filled = session.absorb(data, count, plain, None)
     except (ssl.SSLError, ValueError):
         filled = 0
         broken = True

@@ -6,6 +6,7 @@ epoll descriptor for as long as something is open here.
 """
 
 cimport cython
+from cpython.list cimport PyList_GET_SIZE
 from libc.stdint cimport uint32_t, uint64_t
 
 import os
@@ -34,6 +35,7 @@ cdef class EpollSet:
         self.loop = loop
         self.embedded = embedded
         self._pending = []
+        self._gathered = []
         self.fd = self.kernel.epoll_create1()
         if self.fd < 0:
             raise OSError(-self.fd, os.strerror(-self.fd))
@@ -76,6 +78,39 @@ cdef class EpollSet:
         cdef int error = self.kernel.epoll_ctl(self.fd, operation, fd, events, <uint32_t>FOREIGN | <uint32_t>fd)
         if error < 0:
             raise OSError(-error, os.strerror(-error))
+
+    # What was written
+
+    cdef bint gather(self, Outgoing stream) except -1:
+        """Return whether `stream` will be flushed when the sockets that are ready now were served."""
+        if self.gathering:
+            self._gathered.append(stream)
+        return self.gathering
+
+    cdef int scatter(self) except -1:
+        """Flush what was gathered."""
+        cdef Py_ssize_t done = 0
+        cdef Outgoing stream
+        self.gathering = False
+        try:
+            while done < PyList_GET_SIZE(self._gathered):
+                stream = self._gathered[done]
+                done += 1
+                if stream.gathered:
+                    self._flush(stream)
+        finally:
+            del self._gathered[:done]
+        return 0
+
+    cdef int _flush(self, Outgoing stream) except -1:
+        try:
+            stream.flush()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            self.report("receiver of a stream failed", error)
+            stream.end(error)
+        return 0
 
     # What is to be called soon
 

@@ -14,12 +14,15 @@ cdef class EpollStream(Outgoing):
     cdef bint muted  # out of the set: it reports what cannot be consumed now
     cdef bint reset  # close with a reset
     cdef object intake
+    cdef bytes early  # received before somebody changed what is wanted, and not delivered
     cdef object error
 
     # The poller's side
     cdef int ready(self, uint32_t events, double now) except -1
+    cdef bint takes_bytes(self) noexcept
+    cdef int received(self, const char *data, Py_ssize_t count, double now) except -1
     # What a stream that is secured does otherwise
-    cdef int arrived(self, Py_ssize_t count, double now) except -1
+    cdef int arrived(self, const char *bytes_, Py_ssize_t count, double now) except -1
     cdef int input_ended(self) except -1
 
     cdef int _read(self, double now) except -1

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, embedsignature=True, freethreading_compatible=True
 """One socket of ours while somebody uses it.
 
-Reading is one `recv` into the poller's scratch buffer per event and one bytes object of what came, or one `recv`
+Reading is one `recv` into a buffer of the poller's per event and one bytes object of what came, or one `recv`
 straight into an intake; how it writes is told in `_outgoing.pyx`. The end is never told inside the call that brought it
 about, but on the next pass.
 
@@ -14,7 +14,7 @@ somebody does; level-triggered, it would be told of again and again.
 
 cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport uint32_t
@@ -90,8 +90,47 @@ cdef class EpollStream(Outgoing):
             return self._fill(now)
         count = self.kernel.recv(self.fd, self.poller.scratch, SCRATCH)
         if count > 0:
-            return self.arrived(count, now)
+            return self.arrived(self.poller.scratch, count, now)
         return self._read_failed(count)
+
+    cdef bint takes_bytes(self) noexcept:
+        """Whether bytes may be received for it before others were served."""
+        return not self.deaf and self.intake is None
+
+    cdef int received(self, const char *data, Py_ssize_t count, double now) except -1:
+        """`count` bytes were received before others were served, the end (0), or an error (negative)."""
+        if self.deaf & CLOSING:
+            return 0
+        if count > 0 and (self.deaf or self.intake is not None or self.early is not None):
+            self.early = data[:count] if self.early is None else self.early + data[:count]
+            return self.poller.later(self._catch_up_early)
+        if count > 0:
+            return self.arrived(data, count, now)
+        if count == 0 and self.deaf:
+            return 0  # it will be found again
+        return self._read_failed(count)
+
+    def _catch_up_early(self):
+        """Deliver what was received before somebody, who was served in the same go, changed what this stream wants."""
+        cdef bytes data
+        if self.early is None or self.deaf & PAUSED:
+            return
+        data, self.early = self.early, None
+        if self.deaf & CLOSING:
+            return
+        intake = self.intake
+        if intake is None:
+            self.arrived(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), self.poller.now)
+            return
+        count = min(intake.missing, len(data))
+        intake.room[:count] = data[:count]
+        intake.advance(count)
+        if not intake.missing:
+            self.intake = None
+        self.early = data[count:] or None
+        self.poller.later(self._catch_up_early)
+        if self.receiver is not None:
+            self.receiver.filled(count, self.poller.now)
 
     cdef int _fill(self, double now) except -1:
         cdef Py_buffer room
@@ -118,9 +157,9 @@ cdef class EpollStream(Outgoing):
             self.fail(count)
         return 0
 
-    cdef int arrived(self, Py_ssize_t count, double now) except -1:
-        """`count` bytes came and are in the poller's scratch buffer."""
-        cdef bytes data = PyBytes_FromStringAndSize(self.poller.scratch, count)
+    cdef int arrived(self, const char *bytes_, Py_ssize_t count, double now) except -1:
+        """`count` bytes came."""
+        cdef bytes data = PyBytes_FromStringAndSize(bytes_, count)
         cdef Receiver receiver = self.receiver
         if receiver is None:
             receiver = self._wake()
@@ -141,6 +180,8 @@ cdef class EpollStream(Outgoing):
         if self.deaf & PAUSED:
             self.deaf &= ~PAUSED
             self.update()
+            if self.early is not None:
+                self.poller.later(self._catch_up_early)
 
     def receive_into(self, intake):
         """Write what comes into the room of `intake`, until it is full or None is given."""
@@ -153,7 +194,7 @@ cdef class EpollStream(Outgoing):
         cdef Record *record = self.poller.records.get(self.fd)
         cdef Listener place = None if record == NULL else self.poller.places[record.place]
         cdef int fd = self.fd
-        if place is None or self.deaf or self.queued or self.eof_written or self.presented is not None:
+        if place is None or self.deaf or self.queued or self.eof_written or self.early or self.presented is not None:
             Stream.rest(self, deadline)
             return
         if not place.keeps(self):
@@ -202,9 +243,11 @@ cdef class EpollStream(Outgoing):
         self.ending = True
         self.deaf |= CLOSING
         self.error = error
+        self.first = None
         self.queue = None
         self.queued = 0
         self.intake = None
+        self.early = None
         self.poller.later(self)
         return 0
 
@@ -214,7 +257,7 @@ cdef class EpollStream(Outgoing):
         """Have the set wait for what is wanted now."""
         cdef uint32_t wanted = 0 if self.deaf else EPOLLIN
         cdef int error
-        if self.queued and not self.short or self.on_writable is not None:
+        if self.queued and not (self.short or self.gathered) or self.on_writable is not None:
             wanted |= EPOLLOUT
         if self.ending or self.fd < 0 or wanted == self.watched and not self.muted:
             return 0
@@ -229,6 +272,9 @@ cdef class EpollStream(Outgoing):
         self.muted = False
         self.watched = wanted
         return 0
+
+    cdef bint gather(self) except -1:
+        return self.poller.gather(self)
 
     cdef int call_later(self, double delay, object callback) except -1:
         self.poller.loop.call_later(delay, callback)
