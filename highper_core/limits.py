@@ -50,6 +50,9 @@ class Limits:
         websocket_ping_interval: silence before the peer is sent a Ping, None for never.
         websocket_ping_timeout: 1011; silence after it.
         websocket_idle_timeout: 1001; no message either way, None for any time.
+        websocket_received: messages that came and were not taken, then reading stops.
+        websocket_receive_queue: bytes they may take, likewise.
+        websocket_send_queue: bytes that wait for a slow peer, then the socket's policy decides.
 
     Raises:
         ValueError: a bound is negative, or the low water mark above the high one.
@@ -86,6 +89,9 @@ class Limits:
     websocket_ping_interval: float | None
     websocket_ping_timeout: float
     websocket_idle_timeout: float | None
+    websocket_received: int
+    websocket_receive_queue: int
+    websocket_send_queue: int
 
     def __init__(
         self,
@@ -121,6 +127,9 @@ class Limits:
         websocket_ping_interval: float | None = 20.0,
         websocket_ping_timeout: float = 20.0,
         websocket_idle_timeout: float | None = None,
+        websocket_received: int = 16,
+        websocket_receive_queue: int = 1 * MIB,
+        websocket_send_queue: int = 64 * KIB,
     ) -> None:
         given = locals()
         for name in self.__slots__:

@@ -66,7 +66,7 @@ class Running(Around):
     def _begin(self) -> Any:
         context, route = self._context, self._route
         if route is None:
-            return context.response._send_file()
+            return context.response._send_specially()
         call = route.call
         if call == AWAIT_1:
             return route.endpoint(context.request)
@@ -78,7 +78,7 @@ class Running(Around):
         if self._route is None or self._dispatcher._answer(self._context, outcome):
             return None
         self._route = None
-        return self._context.response._send_file()
+        return self._context.response._send_specially()
 
     def _raised(self, error: BaseException) -> None:
         try:

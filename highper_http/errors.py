@@ -10,7 +10,8 @@
     │  ├─ RouteConflict                   two routes that no request could tell apart
     │  ├─ ConfigError                     an option that cannot be honoured
     │  └─ StartupFailed                   the application's own start-up code raised
-    └─ ResponseError                      a handler used its response wrongly
+    ├─ ResponseError                      a handler used its response wrongly
+    └─ WebSocketClosed(code, reason)      no message can be received or sent any more
 
 The detail of a 4xx is told to the client; the text of a 5xx stays in the log, unless the application runs in
 developer mode.
@@ -45,6 +46,7 @@ __all__ = [
     "Unauthorized",
     "UnprocessableContent",
     "UnsupportedMediaType",
+    "WebSocketClosed",
     "phrase",
 ]
 
@@ -232,3 +234,24 @@ class StartupFailed(SetupError):
 
 class ResponseError(HighperError):
     """A response was used out of order: finished twice, or changed after its head had left."""
+
+
+class WebSocketClosed(HighperError):
+    """No message comes any more, and none can be sent. That is how most WebSockets end.
+
+    Args:
+        code: close code; 1006 where the stream ended without the closing handshake.
+        reason: the peer's, or ours.
+
+    Source: RFC 6455 sections 7.1.5 and 7.1.6.
+    """
+
+    def __init__(self, code: int = 1006, reason: str = "") -> None:
+        super().__init__(f"the WebSocket is closed: {code}{f' {reason!r}' if reason else ''}")
+        self.code = code
+        self.reason = reason
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the peers had said all they wanted: 1000, 1001, or no code."""
+        return self.code in (1000, 1001, 1005)

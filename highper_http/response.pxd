@@ -8,9 +8,10 @@ from highper_core.events cimport Response as ResponseHead
 from highper_transports.exchange cimport Exchange
 
 from .date cimport http_date
+from .heads cimport field_line, plain_head
 
 
-cdef int OPEN, FINISHED, STREAMING, HEAD_SENT, SENT
+cdef int OPEN, FINISHED, SWITCHING, STREAMING, HEAD_SENT, SENT
 
 
 cdef class Response(Part):
@@ -22,6 +23,7 @@ cdef class Response(Part):
     cdef public list _fields
     cdef public list _before
     cdef public object _file
+    cdef public object _heir
 
     cpdef Response text(self, str value)
     cpdef object take(self, object value)
@@ -32,9 +34,3 @@ cdef class Response(Part):
     cpdef bint _is_sent(self) except -1
     cpdef Exchange _send_head(self)
     cpdef object _end_stream(self, object end)
-
-
-cdef dict _heads
-cdef bytes _heads_date
-
-cdef ResponseHead _plain_head(int status, bytes content_type)

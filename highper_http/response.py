@@ -2,6 +2,7 @@
 """The response as an application fills it in.
 
     OPEN --text, json, ...--> FINISHED --(the outermost middleware returned)--> SENT
+    OPEN --a WebSocket is accepted--> SWITCHING --(the outermost middleware returned)--> SENT
     OPEN --stream()--> STREAMING --first piece--> HEAD_SENT --end of the stream--> SENT
 
 Finishing says what the answer is; it sends nothing. Until the head leaves, anybody around the handler may change
@@ -28,30 +29,31 @@ from .cookies import SameSite, format_cookie
 from .date import http_date
 from .errors import ResponseError
 from .files import OpenFile
+from .heads import FieldValue, field_line, plain_head
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from highper_transports.exchange import Exchange
 
+    from .heads import Heir
+
 __all__ = ["Response"]
 
 OPEN: Final = 0
 FINISHED: Final = 1
-STREAMING: Final = 2
-HEAD_SENT: Final = 3
-SENT: Final = 4
+SWITCHING: Final = 2
+STREAMING: Final = 3
+HEAD_SENT: Final = 4
+SENT: Final = 5
 
 TEXT: Final = b"text/plain; charset=utf-8"
 HTML: Final = b"text/html; charset=utf-8"
-PLAIN_HEADS: Final = 64  # kept at a time
-
 JSON: Final = b"application/json"
 MSGPACK: Final = b"application/msgpack"
 BYTES: Final = b"application/octet-stream"
 
 Bytes: TypeAlias = bytes  # `bytes` is a method below
-FieldValue: TypeAlias = "str | Bytes | int"
 
 
 class Response(Part):
@@ -60,7 +62,7 @@ class Response(Part):
     Made without an exchange it is a value that a handler may return; `take` puts it into the real one.
     """
 
-    __slots__ = ("_before", "_content", "_content_type", "_exchange", "_fields", "_file", "_state", "_status")
+    __slots__ = ("_before", "_content", "_content_type", "_exchange", "_fields", "_file", "_heir", "_state", "_status")
 
     def __init__(self, status: int = 0) -> None:
         self._exchange: Exchange | None = None
@@ -71,6 +73,7 @@ class Response(Part):
         self._fields: list[tuple[bytes, bytes]] | None = None
         self._before: list[Callable[[], object]] | None = None
         self._file: OpenFile | None = None
+        self._heir: Heir | None = None
         if status:
             self.status(status)
 
@@ -84,15 +87,24 @@ class Response(Part):
         self._fields = None
         self._before = None
         self._file = None
+        self._heir = None
 
     def _detach(self) -> None:
         """Let go of the exchange, which is over."""
         self._exchange = None
         self._state = SENT
         self._before = None
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._file is not None or self._heir is not None:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """What was to be sent will not be, or has been."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+        heir, self._heir = self._heir, None
+        if heir is not None:
+            heir.close()
 
     # Head
 
@@ -117,12 +129,7 @@ class Response(Part):
             ValueError: characters that no field may hold.
         """
         self._unsent()
-        key = name.lower().encode("latin-1")
-        line = value if isinstance(value, bytes) else str(value).encode("latin-1")
-        if not key or key.translate(None, _TOKEN):
-            raise ValueError(f"not a field name: {name!r}")
-        if len(line.translate(None, _CONTROLS)) != len(line):
-            raise ValueError(f"field {name!r} cannot hold control characters: {value!r}")
+        key, line = field_line(name, value)
         if key == b"content-type":
             self._content_type = line
             return self
@@ -281,6 +288,13 @@ class Response(Part):
         if other._before:
             self._before = (self._before or []) + other._before
 
+    def _switch(self, heir: Heir) -> None:
+        """Answer 101, and give the stream to `heir`."""
+        self._finish(b"", None)
+        self._state = SWITCHING
+        self._status = 101
+        self._heir = heir
+
     def _finish(self, content: Bytes, content_type: Bytes | None) -> Response:
         if self._state != OPEN:
             self._unfinished()
@@ -301,8 +315,10 @@ class Response(Part):
     # Sending, for the dispatcher and the stream
 
     def _send(self) -> bool:
-        """Send what the answer is by now; False where that takes `_send_file`."""
+        """Send what the answer is by now; False where that takes `_send_specially`."""
         if self._state > FINISHED:
+            if self._state == SWITCHING:
+                return False
             if self._state != SENT:
                 raise ResponseError("a stream was asked for and not brought to its end")
             return True
@@ -314,8 +330,16 @@ class Response(Part):
         self._state = SENT
         return True
 
-    async def _send_file(self) -> None:
-        """Send an answer that is a file."""
+    async def _send_specially(self) -> None:
+        """Send an answer that is a file, or that gives the stream away."""
+        if self._state == SWITCHING:
+            while self._before:
+                self._before.pop()()
+            assert self._heir is not None
+            self._heir.open(self._fields or ())
+            self._heir = None
+            self._state = SENT
+            return
         exchange, file = self._exchange, self._file
         assert exchange is not None
         assert file is not None
@@ -335,7 +359,7 @@ class Response(Part):
             self._before.pop()()
         status = self._status or (204 if self._state == OPEN else 200)
         if self._fields is None:
-            return _plain_head(status, self._content_type)
+            return plain_head(status, self._content_type)
         lines = [(b"date", http_date())]
         if self._content_type is not None:
             lines.append((b"content-type", self._content_type))
@@ -366,9 +390,7 @@ class Response(Part):
     def _begin_error(self, status: int, content_type: Bytes, content: Bytes) -> None:
         """Become the answer for an error: what was set is dropped, `before_head` callbacks are kept."""
         assert self._state < HEAD_SENT
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._let_go()
         self._state = FINISHED
         self._status = status
         self._content = content
@@ -376,25 +398,4 @@ class Response(Part):
         self._fields = None
 
 
-def _plain_head(status: int, content_type: Bytes | None) -> ResponseHead:
-    """Return the head of an answer without fields of its own. Events are never changed, so equal answers share one."""
-    global _heads_date
-    date = http_date()
-    if date is not _heads_date or len(_heads) > PLAIN_HEADS:
-        _heads.clear()
-        _heads_date = date
-    key = content_type if status == 200 else (content_type, status)
-    head = _heads.get(key)
-    if head is None:
-        lines = [(b"date", date)]
-        if content_type is not None:
-            lines.append((b"content-type", content_type))
-        head = _heads[key] = ResponseHead(status_code=status, headers=lines)
-    return head
-
-
-_heads: dict[object, ResponseHead] = {}
-_heads_date = b""
-_CONTROLS: Final = bytes(code for code in [*range(0x20), 0x7F] if code != 0x09)
-_TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 _URL_SAFE: Final = "!#$%&'()*+,/:;=?@[]~"

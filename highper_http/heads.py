@@ -1,0 +1,71 @@
+# cython: annotation_typing=False
+"""What heads of responses are made of: field lines that were judged, and whole heads of answers that have nothing of
+their own, which are shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol, TypeAlias
+
+from highper_core.events import Response as ResponseHead
+
+from .date import http_date
+
+__all__ = ["FieldValue", "Heir", "field_line", "plain_head"]
+
+PLAIN_HEADS: Final = 64  # kept at a time
+
+FieldValue: TypeAlias = "str | bytes | int"
+
+
+class Heir(Protocol):
+    """Who gets the stream behind a 101."""
+
+    def open(self, fields: Sequence[tuple[bytes, bytes]]) -> None:
+        """Send the 101, with `fields` besides its own, and take the stream."""
+
+    def close(self) -> None:
+        """Know that there will be no 101."""
+
+
+def field_line(name: str, value: FieldValue) -> tuple[bytes, bytes]:
+    """Return a field line.
+
+    Args:
+        name: field name, in any case.
+        value: text of Latin-1, bytes, or a number.
+
+    Raises:
+        ValueError: characters that no field may hold.
+    """
+    key = name.lower().encode("latin-1")
+    line = value if isinstance(value, bytes) else str(value).encode("latin-1")
+    if not key or key.translate(None, _TOKEN):
+        raise ValueError(f"not a field name: {name!r}")
+    if len(line.translate(None, _CONTROLS)) != len(line):
+        raise ValueError(f"field {name!r} cannot hold control characters: {value!r}")
+    return key, line
+
+
+def plain_head(status: int, content_type: bytes | None) -> ResponseHead:
+    """Return the head of an answer without fields of its own. Events are never changed, so equal answers share one."""
+    global _heads_date
+    date = http_date()
+    if date is not _heads_date or len(_heads) > PLAIN_HEADS:
+        _heads.clear()
+        _heads_date = date
+    key = content_type if status == 200 else (content_type, status)
+    head = _heads.get(key)
+    if head is None:
+        lines = [(b"date", date)]
+        if content_type is not None:
+            lines.append((b"content-type", content_type))
+        head = _heads[key] = ResponseHead(status_code=status, headers=lines)
+    return head
+
+
+_heads: dict[object, ResponseHead] = {}
+_heads_date = b""
+_CONTROLS: Final = bytes(code for code in [*range(0x20), 0x7F] if code != 0x09)
+_TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
