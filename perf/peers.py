@@ -25,6 +25,9 @@ PEERS: dict[str, list[str]] = {
     "sanic": ["sanic", "uvloop", "orjson"],
     "robyn": ["robyn", "orjson"],
     "falcon": ["falcon", "uvicorn", "httptools", "uvloop", "orjson"],
+    "uvicorn-websockets": ["uvicorn", "httptools", "uvloop", "websockets"],
+    "websockets": ["websockets", "uvloop"],
+    "picows": ["picows", "uvloop"],
 }
 
 _LIST_VERSIONS = """

@@ -10,7 +10,8 @@
  *   -t  messages are text
  *   -p  request-target of the opening handshake
  *   -w  seconds that come first and are not counted
- * Prints one JSON object.
+ * Prints a line when counting begins and one JSON object at its end, then keeps the connections until its input ends:
+ * what their end costs the server is not part of a figure.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -216,7 +217,11 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < connection_count; i++) start(&connections[i]);
     began = go_on(now() + warm_up);
     counted = 0;
+    puts("begun");
+    fflush(stdout);
     ended = go_on(began + seconds);
     printf("{\"messages\": %zu, \"seconds\": %.6f, \"errors\": %zu}\n", counted, ended - began, errors);
+    fflush(stdout);
+    while (getchar() != EOF) {}
     return 0;
 }
