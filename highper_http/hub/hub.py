@@ -73,6 +73,8 @@ class Hub:
     async def start(self) -> None:
         """Begin, in the running loop. Without a bus there is nothing to begin.
 
+        What it runs belongs to the task that calls this: hubs started by one task are stopped in reverse.
+
         Raises:
             ConnectFailed: the bus cannot be reached.
         """
