@@ -3,13 +3,13 @@
 from libc.stdint cimport uint16_t, uint32_t
 
 from ._kernel cimport sockaddr_storage, socklen_t
-from ._poller cimport Poller
+from ._sockets cimport Sockets
 from ._records cimport Record
 from ._stream cimport EpollStream
 
 
 cdef class Listener:
-    cdef readonly Poller poller
+    cdef readonly Sockets poller
     cdef readonly int fd
     cdef readonly uint32_t number  # never used twice, so that a stale event finds nobody
     cdef object socket

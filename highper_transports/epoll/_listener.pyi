@@ -6,15 +6,15 @@ from ..interfaces import ITransport
 from ..stream import Stream
 from ..tls import TLS
 from ..trust import TrustedPeers
-from ._poller import Poller
+from ._sockets import Sockets
 
 class Listener:
-    poller: Poller
+    poller: Sockets
     fd: int
     number: int
     def __init__(
         self,
-        poller: Poller,
+        poller: Sockets,
         socket: _socket.socket,
         transport: ITransport,
         opened: Callable[[Stream], object],

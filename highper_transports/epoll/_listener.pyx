@@ -16,7 +16,7 @@ import os
 
 from ._address cimport keep_peer, kept_peer, local_name
 from ._kernel cimport EPOLLEXCLUSIVE, EPOLLIN, sockaddr_storage, socklen_t
-from ._poller cimport Poller
+from ._sockets cimport Sockets
 from ._records cimport Record
 from ._secure cimport SecureStream, greet_peer, resume, stir
 from ._stream cimport EpollStream, new_stream
@@ -42,7 +42,7 @@ cdef class Listener:
         proxies: `TrustedPeers` whose PROXY header comes before TLS, and nobody else; or None.
     """
 
-    def __init__(self, Poller poller not None, socket, transport, opened, local, tls=None, proxies=None):
+    def __init__(self, Sockets poller not None, socket, transport, opened, local, tls=None, proxies=None):
         global _numbers
         _numbers = (_numbers + 1) & 0x3FFFFFFF
         self.number = _numbers

@@ -1,7 +1,7 @@
 # An awake stream that is secured by TLS.
 
 from ._listener cimport Listener
-from ._poller cimport Poller
+from ._sockets cimport Sockets
 from ._records cimport Record
 from ._session cimport Session
 from ._stream cimport EpollStream
@@ -30,10 +30,10 @@ cdef class SecureStream(EpollStream):
 
 
 # Return the stream of a peer that was accepted, in its handshake; `opened` is called at the end of that.
-cdef SecureStream greet_peer(Poller poller, object transport, int fd, Record *record, object tls, object opened)
+cdef SecureStream greet_peer(Sockets poller, object transport, int fd, Record *record, object tls, object opened)
 # Return a stream anew for a record that has a session.
-cdef SecureStream resume(Poller poller, object transport, int fd, Record *record)
+cdef SecureStream resume(Sockets poller, object transport, int fd, Record *record)
 # Bytes came for a record at rest that has a session.
 cdef int stir(Listener place, int fd, Record *record, const char *data, Py_ssize_t count, double now) except -1
 # Say farewell for a record at rest that has a session, as far as the system takes it at once.
-cdef int part(Poller poller, int fd, Record *record) except -1
+cdef int part(Sockets poller, int fd, Record *record) except -1

@@ -27,7 +27,7 @@ from ..stream cimport Receiver, Stream
 from ..timers cimport TimerWheel
 from ._listener cimport Listener
 from ._outgoing cimport CLOSING, ENDED, PAUSED
-from ._poller cimport Poller
+from ._sockets cimport Sockets
 from ._records cimport Record
 from ._session cimport ROOM, Session
 from ._stream cimport EpollStream, set_up
@@ -37,7 +37,7 @@ cdef enum:
     SMALL = 4096  # pieces of a list that share a record
 
 
-cdef object _plain(Poller poller):
+cdef object _plain(Sockets poller):
     """Return where content is decrypted to; one of a poller, for its thread has no other at a time."""
     if poller.plain is None:
         poller.plain = bytearray(ROOM)
@@ -279,7 +279,7 @@ cdef class SecureStream(EpollStream):
         EpollStream.close(self)
 
 
-cdef SecureStream _new(Poller poller, object transport, int fd, Record *record):
+cdef SecureStream _new(Sockets poller, object transport, int fd, Record *record):
     cdef SecureStream stream = SecureStream(transport)
     set_up(stream, poller, fd, record)
     stream.scheme = "https"
@@ -318,7 +318,7 @@ def greet(EpollStream plain not None, tls, hostname, opened, failed):
     return stream
 
 
-cdef SecureStream greet_peer(Poller poller, object transport, int fd, Record *record, object tls, object opened):
+cdef SecureStream greet_peer(Sockets poller, object transport, int fd, Record *record, object tls, object opened):
     cdef SecureStream stream = _new(poller, transport, fd, record)
     stream.tls = tls
     stream.opened = opened
@@ -326,7 +326,7 @@ cdef SecureStream greet_peer(Poller poller, object transport, int fd, Record *re
     return stream
 
 
-cdef SecureStream resume(Poller poller, object transport, int fd, Record *record):
+cdef SecureStream resume(Sockets poller, object transport, int fd, Record *record):
     cdef SecureStream stream = _new(poller, transport, fd, record)
     stream.session = <Session>record.secure
     stream.alpn = stream.session.alpn
@@ -336,7 +336,7 @@ cdef SecureStream resume(Poller poller, object transport, int fd, Record *record
 # At rest
 
 cdef int stir(Listener place, int fd, Record *record, const char *data, Py_ssize_t count, double now) except -1:
-    cdef Poller poller = place.poller
+    cdef Sockets poller = place.poller
     cdef Session session = <Session>record.secure
     cdef Py_ssize_t filled
     cdef bint broken = False
@@ -374,7 +374,7 @@ cdef int _end(Listener place, int fd) except -1:
     return 0
 
 
-cdef int part(Poller poller, int fd, Record *record) except -1:
+cdef int part(Sockets poller, int fd, Record *record) except -1:
     cdef bytes data = (<Session>record.secure).part()
     poller.kernel.send(fd, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
     return 0

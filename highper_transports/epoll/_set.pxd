@@ -7,6 +7,7 @@ from ._outgoing cimport Outgoing
 
 cdef enum:
     FOREIGN = 0x80000000  # in the data word of an event: see `_poller.pyx`
+    LISTENER = 0x40000000
 
 
 cdef class EpollSet:

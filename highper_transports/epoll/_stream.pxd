@@ -3,23 +3,25 @@
 from libc.stdint cimport uint32_t
 
 from ._outgoing cimport Outgoing
-from ._poller cimport Poller
+from ._sockets cimport Sockets
 from ._records cimport Record
 
 
 cdef class EpollStream(Outgoing):
-    cdef readonly Poller poller
+    cdef readonly Sockets poller
     cdef uint32_t generation
     cdef uint32_t watched  # events that the set knows of
     cdef bint muted  # out of the set: it reports what cannot be consumed now
     cdef bint reset  # close with a reset
     cdef object intake
+    cdef bint expecting  # bytes were received for it, and are about to be delivered
     cdef bytes early  # received before somebody changed what is wanted, and not delivered
     cdef object error
 
     # The poller's side
     cdef int ready(self, uint32_t events, double now) except -1
-    cdef bint takes_bytes(self) noexcept
+    cdef bint expects(self) noexcept
+    cdef int hold(self, const char *data, Py_ssize_t count) except -1
     cdef int received(self, const char *data, Py_ssize_t count, double now) except -1
     # What a stream that is secured does otherwise
     cdef int arrived(self, const char *bytes_, Py_ssize_t count, double now) except -1
@@ -31,5 +33,5 @@ cdef class EpollStream(Outgoing):
     cdef int _mute(self) except -1
 
 
-cdef EpollStream new_stream(Poller poller, object transport, int fd, Record *record)
-cdef int set_up(EpollStream stream, Poller poller, int fd, Record *record) except -1
+cdef EpollStream new_stream(Sockets poller, object transport, int fd, Record *record)
+cdef int set_up(EpollStream stream, Sockets poller, int fd, Record *record) except -1

@@ -1,8 +1,8 @@
 from ..interfaces import ITransport
 from ._outgoing import Outgoing
-from ._poller import Poller
+from ._sockets import Sockets
 
 class EpollStream(Outgoing):
-    poller: Poller
+    poller: Sockets
 
-def adopt(poller: Poller, transport: ITransport, fd: int) -> EpollStream: ...
+def adopt(poller: Sockets, transport: ITransport, fd: int) -> EpollStream: ...

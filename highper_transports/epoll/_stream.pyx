@@ -26,7 +26,7 @@ from ._address cimport local_name, peer_name
 from ._kernel cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
 from ._listener cimport Listener
 from ._outgoing cimport CLOSING, ENDED, PAUSED, Outgoing, would_block
-from ._poller cimport SCRATCH, Poller
+from ._sockets cimport SCRATCH, Sockets
 from ._records cimport Record
 
 cdef enum:
@@ -86,6 +86,8 @@ cdef class EpollStream(Outgoing):
 
     cdef int _read(self, double now) except -1:
         cdef Py_ssize_t count
+        if self.expecting or self.early is not None:
+            return 0  # what comes before has to be delivered first; the set will tell again
         if self.intake is not None:
             return self._fill(now)
         count = self.kernel.recv(self.fd, self.poller.scratch, SCRATCH)
@@ -93,22 +95,27 @@ cdef class EpollStream(Outgoing):
             return self.arrived(self.poller.scratch, count, now)
         return self._read_failed(count)
 
-    cdef bint takes_bytes(self) noexcept:
-        """Whether bytes may be received for it before others were served."""
-        return not self.deaf and self.intake is None
+    cdef bint expects(self) noexcept:
+        """Whether bytes may be received for it now, and delivered when others were served; if so, they have to be."""
+        if self.deaf or self.expecting or self.intake is not None or self.early is not None:
+            return False
+        self.expecting = True
+        return True
 
     cdef int received(self, const char *data, Py_ssize_t count, double now) except -1:
         """`count` bytes were received before others were served, the end (0), or an error (negative)."""
-        if self.deaf & CLOSING:
-            return 0
-        if count > 0 and (self.deaf or self.intake is not None or self.early is not None):
-            self.early = data[:count] if self.early is None else self.early + data[:count]
-            return self.poller.later(self._catch_up_early)
-        if count > 0:
-            return self.arrived(data, count, now)
-        if count == 0 and self.deaf:
-            return 0  # it will be found again
-        return self._read_failed(count)
+        self.expecting = False
+        if count >= 0 and (self.deaf or self.intake is not None):
+            return self.hold(data, count)
+        return self.arrived(data, count, now) if count > 0 else self._read_failed(count)
+
+    cdef int hold(self, const char *data, Py_ssize_t count) except -1:
+        """Keep `count` bytes until they are wanted; an end of input (0) will be found again."""
+        self.expecting = False
+        if count and not self.deaf & CLOSING:
+            self.early = data[:count]
+            self.poller.later(self._catch_up_early)
+        return 0
 
     def _catch_up_early(self):
         """Deliver what was received before somebody, who was served in the same go, changed what this stream wants."""
@@ -116,8 +123,6 @@ cdef class EpollStream(Outgoing):
         if self.early is None or self.deaf & PAUSED:
             return
         data, self.early = self.early, None
-        if self.deaf & CLOSING:
-            return
         intake = self.intake
         if intake is None:
             self.arrived(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), self.poller.now)
@@ -288,14 +293,14 @@ cdef class EpollStream(Outgoing):
         return 0
 
 
-cdef EpollStream new_stream(Poller poller, object transport, int fd, Record *record):
+cdef EpollStream new_stream(Sockets poller, object transport, int fd, Record *record):
     """Return the stream of a descriptor that is in the set, waiting for EPOLLIN."""
     cdef EpollStream stream = EpollStream(transport)
     set_up(stream, poller, fd, record)
     return stream
 
 
-cdef int set_up(EpollStream stream, Poller poller, int fd, Record *record) except -1:
+cdef int set_up(EpollStream stream, Sockets poller, int fd, Record *record) except -1:
     """Make a new stream that of a descriptor which is in the set, waiting for EPOLLIN."""
     stream.poller = poller
     stream.kernel = poller.kernel
@@ -311,7 +316,7 @@ cdef int set_up(EpollStream stream, Poller poller, int fd, Record *record) excep
     return 0
 
 
-def adopt(Poller poller not None, transport, int fd):
+def adopt(Sockets poller not None, transport, int fd):
     """Return the stream of a connected, non-blocking socket, which it owns from now on.
 
     Raises:

@@ -302,3 +302,45 @@ def test_many_large_receptions_share_the_room() -> None:
             assert end.data == bytes([index]) * 60_000
 
     assert play(12, main) == []
+
+
+def test_an_interrupt_in_a_go_loses_nothing() -> None:
+    """What was received for those who were not served yet is delivered when the loop goes on."""
+    ends: list[Near] = []
+    loop = EpollTransport.new_loop()
+    asyncio.set_event_loop(loop)
+    crowd = Crowd()
+
+    def interrupt(near: Near, data: bytes) -> None:
+        near.act = None
+        raise KeyboardInterrupt
+
+    async def prepare() -> None:
+        await crowd.gather(EpollTransport(), 3)
+        for end in crowd.ends:
+            end.act = lambda near, data: near.stream.write(data)
+        ends.extend(crowd.ends)
+        ends[0].act = interrupt
+        crowd.send_all()
+        await asyncio.sleep(60)
+
+    async def finish() -> None:
+        await until(lambda: all(end.data == GO for end in ends[1:]))
+        crowd.send_all(b"more")
+        await until(lambda: all(end.data == b"gomore" for end in ends[1:]))
+        assert [peer.recv(20) for peer in crowd.peers[1:]] == [b"gomore", b"gomore"]
+        for end in ends:
+            end.act = None
+            end.stream.abort()
+
+    preparing = loop.create_task(prepare())
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(preparing)
+        preparing.cancel()
+        loop.run_until_complete(finish())
+    finally:
+        for peer in crowd.peers:
+            peer.close()
+        asyncio.set_event_loop(None)
+        loop.close()
