@@ -34,6 +34,8 @@ cdef class Dispatcher:
     cdef bint _debug
     cdef bint _access_log
     cdef readonly set _sheltered
+    cdef readonly dict _lasting
+    cdef bint _parting
     cdef public bint stopping
 
     @cython.locals(match=tuple, route=Route, context=RequestContext, running=Running)

@@ -108,11 +108,13 @@ class Dispatcher:
         "_access_log",
         "_contexts",
         "_debug",
+        "_lasting",
         "_sheltered",
         "_spawn",
         "_table",
         "_transport",
         "_variables",
+        "_parting",
         "stopping",
     )
 
@@ -134,6 +136,8 @@ class Dispatcher:
         self._debug = debug
         self._access_log = access_log
         self._sheltered: set[Exchange] = set()  # their routes run on when the peer is gone
+        self._lasting: dict[Exchange, Any] = {}  # answers without an end of their own
+        self._parting = False
         self.stopping = False
 
     # IApplication
@@ -175,6 +179,8 @@ class Dispatcher:
 
     def disconnected(self, exchange: Exchange, error: BaseException | None) -> None:
         """Cancel what runs for an exchange whose peer is gone, unless its route opted out."""
+        if self._lasting and exchange in self._lasting:
+            self._lasting[exchange].reader_vanished()
         if exchange.task is not None and (self.stopping or exchange not in self._sheltered):
             exchange.task.cancel()
 
@@ -188,6 +194,24 @@ class Dispatcher:
         for exchange in list(self._sheltered):
             if exchange.task is not None:
                 exchange.task.cancel()
+
+    # Answers without an end of their own
+
+    def lasts(self, exchange: Exchange, answer: Any) -> None:
+        """Tell `answer` when the peer is gone (`reader_vanished`), and when the server stops (`server_stops`)."""
+        self._lasting[exchange] = answer
+        if self._parting:
+            answer.server_stops()
+
+    def lasts_no_more(self, exchange: Exchange) -> None:
+        """It has come to its end."""
+        self._lasting.pop(exchange, None)
+
+    def part(self) -> None:
+        """Tell all of them that the server stops."""
+        self._parting = True
+        for answer in list(self._lasting.values()):
+            answer.server_stops()
 
     # Running
 
@@ -224,6 +248,8 @@ class Dispatcher:
             logger.exception("the access log failed")
         if self._sheltered:
             self._sheltered.discard(exchange)
+        if self._lasting:
+            self._lasting.pop(exchange, None)
         try:
             self._contexts.release(context)
         except Exception:  # a temporary file whose last bytes do not fit on its disk

@@ -33,6 +33,7 @@ async def drain(service: Service, dispatcher: Dispatcher, seconds: float, quiet:
     transport = service.transport
     deadline = _CutOff(lambda: cut_off(service, dispatcher))
     transport.timers.arm(deadline, transport.now() + seconds)
+    dispatcher.part()
     try:
         if quiet is not None:
             await service.withdraw(quiet, seconds)

@@ -1,6 +1,6 @@
 # cython: annotation_typing=False
-"""What heads of responses are made of: field lines that were judged, and whole heads of answers that have nothing of
-their own, which are shared.
+"""What heads of responses are made of: media types, field lines that were judged, and whole heads of answers that have
+nothing of their own, which are shared.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ from highper_core.events import Response as ResponseHead
 
 from .date import http_date
 
-__all__ = ["FieldValue", "Heir", "field_line", "plain_head"]
+__all__ = ["BYTES", "HTML", "JSON", "MSGPACK", "TEXT", "FieldValue", "Heir", "field_line", "plain_head"]
+
+TEXT: Final = b"text/plain; charset=utf-8"
+HTML: Final = b"text/html; charset=utf-8"
+JSON: Final = b"application/json"
+MSGPACK: Final = b"application/msgpack"
+BYTES: Final = b"application/octet-stream"
 
 PLAIN_HEADS: Final = 64  # kept at a time
 

@@ -28,14 +28,16 @@ from .body import ContentSender
 from .cookies import SameSite, format_cookie
 from .date import http_date
 from .errors import ResponseError
+from .event_text import CONTENT_TYPE
 from .files import OpenFile
-from .heads import FieldValue, field_line, plain_head
+from .heads import BYTES, HTML, JSON, MSGPACK, TEXT, FieldValue, field_line, plain_head
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from highper_transports.exchange import Exchange
 
+    from .events import EventStream
     from .heads import Heir
 
 __all__ = ["Response"]
@@ -46,12 +48,6 @@ SWITCHING: Final = 2
 STREAMING: Final = 3
 HEAD_SENT: Final = 4
 SENT: Final = 5
-
-TEXT: Final = b"text/plain; charset=utf-8"
-HTML: Final = b"text/html; charset=utf-8"
-JSON: Final = b"application/json"
-MSGPACK: Final = b"application/msgpack"
-BYTES: Final = b"application/octet-stream"
 
 Bytes: TypeAlias = bytes  # `bytes` is a method below
 
@@ -65,6 +61,12 @@ class Response(Part):
     __slots__ = ("_before", "_content", "_content_type", "_exchange", "_fields", "_file", "_heir", "_state", "_status")
 
     def __init__(self, status: int = 0) -> None:
+        self._reset()
+        if status:
+            self.status(status)
+
+    def _reset(self) -> None:
+        """Forget everything; for a pool."""
         self._exchange: Exchange | None = None
         self._state = OPEN
         self._status = 0
@@ -74,20 +76,6 @@ class Response(Part):
         self._before: list[Callable[[], object]] | None = None
         self._file: OpenFile | None = None
         self._heir: Heir | None = None
-        if status:
-            self.status(status)
-
-    def _reset(self) -> None:
-        """Forget everything; for a pool."""
-        self._exchange = None
-        self._state = OPEN
-        self._status = 0
-        self._content = b""
-        self._content_type = None
-        self._fields = None
-        self._before = None
-        self._file = None
-        self._heir = None
 
     def _detach(self) -> None:
         """Let go of the exchange, which is over."""
@@ -254,6 +242,15 @@ class Response(Part):
         self._finish(b"", BYTES)
         self._state = STREAMING
         return ContentSender(self)
+
+    def events(self, **options: Any) -> EventStream:
+        """Answer with Server-Sent Events: `async with response.events() as events`. Options as `EventStream`."""
+        from .events import EventStream
+
+        stream = EventStream(self, **options)
+        self._finish(b"", CONTENT_TYPE)
+        self._state = STREAMING
+        return stream
 
     def take(self, value: Any) -> None:
         """Finish with what a handler returned: str, bytes, dict, list, or a Response.
