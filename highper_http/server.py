@@ -43,10 +43,11 @@ from .errors import ConfigError
 from .forwarded import ForwardedFields, Forwarding
 from .lifespan import RunningLifespan
 from .log import log_to_stderr
-from .middleware import compose
 from .request import Request
 from .response import Response
 from .routing import Router
+from .websocket.endpoint import compose_at
+from .websocket.site import Site
 
 if TYPE_CHECKING:
     import ssl as tls
@@ -140,6 +141,7 @@ class Server:
         self._withdrawing = False
         self._level = logging.INFO
         self._contexts: ContextPool | None = None
+        self._site: Site | None = None
 
     # What is served
 
@@ -305,7 +307,8 @@ class Server:
             raise ConfigError("this server has nothing to serve: give it an app, a handler or a router")
         limits = self.limits
         engine = find_engine(self.engine_name)
-        table = router.compile(compose)
+        self._site = Site(transport, engine, limits)
+        table = router.compile(partial(compose_at, self._site))
         self._transport = transport
         self._stopped = transport.waiter()
         if self._stopping:

@@ -5,6 +5,7 @@ cimport cython
 from highper_core.events cimport BytesFragment, CloseConnection, Event, Ping, Pong, TextFragment
 from highper_core.websocket cimport WebSocket
 
+from .exchange cimport Exchange
 from .flow_control cimport OutgoingFlow
 from .stream cimport Receiver, Stream
 
@@ -15,19 +16,20 @@ cdef double NEVER
 
 cdef class WebSocketDriver(Receiver):
     cdef readonly WebSocket core
-    cdef readonly Stream stream
+    cdef readonly Stream wire
     cdef OutgoingFlow _outgoing
     cdef unsigned int _corked
     cdef public bint full
     cdef readonly bint over
     cdef readonly bint pressed
+    cdef readonly bint shut
     cdef bint _dirty
     cdef bint _held
     cdef bint _pumping
     cdef int _phase
 
-    cdef object _be_new(self)
-    cpdef object begin(self, Stream stream, WebSocket core)
+    cpdef object take_over(self, Exchange exchange, WebSocket core)
+    cpdef object abandon(self)
     cpdef object arrived(self, object content, bint finished)
     cpdef object pinged(self, bytes data)
     cpdef object ponged(self, bytes data)
@@ -41,6 +43,7 @@ cdef class WebSocketDriver(Receiver):
     cpdef object make_room(self)
     cdef object _hold(self, double now)
     cpdef object cork(self, Py_ssize_t length)
+    cpdef object push(self)
     @cython.locals(data=bytes, pieces=list, length=Py_ssize_t)
     cpdef object flush(self)
     cpdef object begin_closing(self, int code, str reason)

@@ -14,7 +14,7 @@ destroy the Close that tells the peer why.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from highper_core.closing import WebSocketState
 from highper_core.errors import Fault, RemoteProtocolError
@@ -31,6 +31,9 @@ from highper_core.websocket import WebSocket
 from .flow_control import OutgoingFlow
 from .stream import Receiver, Stream
 from .timers import NEVER
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
 
 __all__ = ["WebSocketDriver"]
 
@@ -53,19 +56,21 @@ class WebSocketDriver(Receiver):
     there. It sets `full` to stop the reading, and calls `make_room` to let it go on.
 
     Attributes:
-        core: the protocol's state; None before `begin`.
-        stream: beneath; None before `begin`.
+        core: the protocol's state; None before `take_over`.
+        wire: the stream beneath; None before `take_over`.
         full: no more is parsed or read.
         over: `ending` was told.
+        shut: nothing can be sent any more: our Close has gone, or it is over.
         pressed: the peer takes less than is written, so whoever sends should wait.
     """
 
     __slots__ = (
         "core",
-        "stream",
         "full",
         "over",
         "pressed",
+        "shut",
+        "wire",
         "_corked",
         "_dirty",
         "_held",
@@ -75,12 +80,10 @@ class WebSocketDriver(Receiver):
     )
 
     def __init__(self) -> None:
-        self._be_new()
-
-    def _be_new(self) -> None:
-        self.core: WebSocket = None  # type: ignore[assignment]  # until `begin`
-        self.stream: Stream = None  # type: ignore[assignment]
+        self.core: WebSocket = None  # type: ignore[assignment]  # until `take_over`
+        self.wire: Stream = None  # type: ignore[assignment]
         self.over = False
+        self.shut = False
         self.full = False
         self.pressed = False
         self._corked = 0  # bytes of this step that may be many; while lingering, those that were dropped
@@ -90,11 +93,24 @@ class WebSocketDriver(Receiver):
         self._phase = OPEN
         self._pumping = False
 
-    def begin(self, stream: Stream, core: WebSocket) -> None:
-        """Drive `core` over `stream`, of which this is or becomes the receiver. Its clocks start."""
-        self.stream = stream
+    def take_over(self, exchange: Exchange, core: WebSocket) -> None:
+        """Become the receiver of an exchange's stream, behind its 101, and drive `core` over it.
+
+        Raises:
+            StreamClosed: the exchange is closed or the peer is gone.
+        """
+        self.wire = exchange.stream
         self.core = core
-        self._arm(stream.transport.now())
+        exchange.take_over(self)
+        if self._phase == OPEN:
+            self._arm(self.wire.transport.now())
+
+    def abandon(self) -> None:
+        """Know that there will be no stream to take over."""
+        if self._phase == OPEN:
+            self._phase = GONE
+            self._conclude(1006, "")
+            self.gone()
 
     # What a subclass is told
 
@@ -139,7 +155,7 @@ class WebSocketDriver(Receiver):
 
     def ended(self) -> None:
         """The peer sends no more: that is a Close, or a fault."""
-        now = self.stream.transport.now()
+        now = self.wire.transport.now()
         if self._phase == OPEN:
             self.core.receive_data(b"", now)
             self._pump(now)
@@ -157,7 +173,7 @@ class WebSocketDriver(Receiver):
     def writing_paused(self) -> None:
         """Let writers wait, and expect that the peer takes something."""
         self.pressed = True
-        self._watch(self.stream.transport.now())
+        self._watch(self.wire.transport.now())
 
     def writing_resumed(self) -> None:
         """Let writers go on; at the end, wait for the rest to be taken."""
@@ -171,7 +187,7 @@ class WebSocketDriver(Receiver):
     def expired(self, now: float) -> None:
         """Find out which deadline passed, and act on it."""
         outgoing = self._outgoing
-        if outgoing is not None and outgoing.stalled(self.stream.unwritten, now):
+        if outgoing is not None and outgoing.stalled(self.wire.unwritten, now):
             self.abort()
         elif self._phase == LINGERING:
             self._leave(now)
@@ -187,7 +203,7 @@ class WebSocketDriver(Receiver):
 
     def _conclude(self, code: int, reason: str) -> None:
         if not self.over:
-            self.over = True
+            self.over = self.shut = True
             self.ending(code, reason)
 
     # The pump
@@ -244,29 +260,29 @@ class WebSocketDriver(Receiver):
         if self.full:
             self.full = False
             if self._phase == OPEN and not self._pumping:
-                self.stream.transport.call_soon(self._go_on)
+                self.wire.transport.call_soon(self._go_on)
 
     def _go_on(self) -> None:
         if self._phase == OPEN:
-            self._pump(self.stream.transport.now())
+            self._pump(self.wire.transport.now())
 
     def _hold(self, now: float) -> None:
         """Stop reading, or read again; the clocks of the peer's silence stop with it."""
         self._held = self.full
         if self._held:
-            self.stream.pause_reading()
+            self.wire.pause_reading()
             self.core.pause_reading(now)
         else:
             self.core.resume_reading(now)
-            self.stream.resume_reading()
+            self.wire.resume_reading()
             self._arm(now)
 
     # Sending
 
     @property
-    def is_open(self) -> bool:
-        """Whether messages can be sent."""
-        return self._phase == OPEN and self.core is not None and self.core.state == WebSocketState.OPEN
+    def is_gone(self) -> bool:
+        """Whether the stream is gone."""
+        return self._phase == GONE
 
     def cork(self, length: int) -> None:
         """Something was framed; `length` is what of it may be large."""
@@ -277,7 +293,14 @@ class WebSocketDriver(Receiver):
         elif not self._dirty:
             self._dirty = True
             if not self._pumping:
-                self.stream.transport.call_soon(self.flush)
+                self.wire.transport.call_soon(self.flush)
+
+    def push(self) -> None:
+        """Something was framed that shall not wait for the end of the step, where nothing came before it."""
+        if not self._dirty:
+            self._dirty = True
+            if not self._pumping:
+                self.flush()
 
     def flush(self) -> None:
         """Write what was framed."""
@@ -289,13 +312,13 @@ class WebSocketDriver(Receiver):
             pieces = self.core.buffers_to_send()
             if self._outgoing is not None:
                 self._outgoing.wrote(sum([len(piece) for piece in pieces]))
-            self.stream.write(pieces)
+            self.wire.write(pieces)
             return
         data = self.core.data_to_send()
         if data:
             if self._outgoing is not None:
                 self._outgoing.wrote(len(data))
-            self.stream.write(data)
+            self.wire.write(data)
 
     def begin_closing(self, code: int, reason: str) -> None:
         """Send Close, and wait for the peer's until the deadline. What is received until then is still told.
@@ -303,11 +326,12 @@ class WebSocketDriver(Receiver):
         Raises:
             LocalProtocolError: a code or reason that may not be sent.
         """
-        if self._phase != OPEN or self.core.state != WebSocketState.OPEN:
+        if self.shut:
             return
         self.core.send(CloseConnection(code, reason))
+        self.shut = True
         self._dirty = True
-        now = self.stream.transport.now()
+        now = self.wire.transport.now()
         if not self._pumping:
             self.flush()
         if self.full:  # its Close may come behind what nobody takes
@@ -321,12 +345,12 @@ class WebSocketDriver(Receiver):
         if self._phase != OPEN or not self.core.must_close:
             self._arm(now)
             return
-        self.stream.resume_reading()
+        self.wire.resume_reading()
         if self.core.state is _FAILED:
             self._phase = LINGERING
             self._corked = 0
-            self.stream.write_eof()
-            self.stream.transport.timers.arm(self.stream, now + self.core.limits.drain_timeout)
+            self.wire.write_eof()
+            self.wire.transport.timers.arm(self.wire, now + self.core.limits.drain_timeout)
         else:
             self._leave(now)
 
@@ -334,18 +358,18 @@ class WebSocketDriver(Receiver):
         """Close after what was written; a peer that does not take it is given up in time."""
         if self._phase < CLOSING:
             self._phase = CLOSING
-            self.stream.close()
-            if self.stream.unwritten:
+            self.wire.close()
+            if self.wire.unwritten:
                 self._watch(now)
             else:
                 self._arm(now)
 
     def abort(self) -> None:
         """End the stream now."""
-        if self.stream is not None and self._phase < GONE:
+        if self.wire is not None and self._phase < GONE:
             self._phase = CLOSING
             self._outgoing = None
-            self.stream.abort()
+            self.wire.abort()
 
     # Deadlines
 
@@ -353,7 +377,7 @@ class WebSocketDriver(Receiver):
         """Expect that the peer takes something of what is unwritten."""
         if self._outgoing is None:
             self._outgoing = OutgoingFlow(self.core.limits.write_timeout)
-        self._outgoing.watch(self.stream.unwritten, now)
+        self._outgoing.watch(self.wire.unwritten, now)
         self._arm(now)
 
     def _arm(self, now: float) -> None:
@@ -368,5 +392,5 @@ class WebSocketDriver(Receiver):
             if due < deadline:
                 deadline = due
         elif self._phase == LINGERING:
-            deadline = min(deadline, self.stream.deadline)
-        self.stream.transport.timers.arm(self.stream, deadline)
+            deadline = min(deadline, self.wire.deadline)
+        self.wire.transport.timers.arm(self.wire, deadline)

@@ -8,13 +8,17 @@ those of routers mounted on it; that of the root also around the answers for req
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from ..endpoint import Handler
 from ..errors import RouteConflict, SetupError
 from .pattern import Pattern
 from .route import ANY, Compose, Route
 from .table import RouteTable
+
+if TYPE_CHECKING:
+    from highper_core.limits import Limits
+    from highper_core.permessage_deflate import DeflateSettings
 
 __all__ = ["Router"]
 
@@ -108,6 +112,61 @@ class Router:
     def any(self, pattern: str, **options: Any) -> Callable[[H], H]:
         """Register the decorated handler for every method that has no route of its own at this pattern."""
         return self._decorator(ANY, pattern, options)
+
+    def websocket(
+        self,
+        pattern: str,
+        *,
+        subprotocols: Sequence[str] = (),
+        origins: str | Iterable[str] | None = None,
+        policy: str = "block",
+        deflate: DeflateSettings | None = None,
+        limits: Limits | None = None,
+        middleware: Sequence[Any] = (),
+        socket_middleware: Sequence[Any] = (),
+        name: str | None = None,
+    ) -> Callable[[H], H]:
+        """Register the decorated coroutine function for the WebSockets opened at `pattern`.
+
+        A request for it that opens none is answered 426.
+
+        Args:
+            subprotocols: those it speaks; of them the first that a client names is chosen.
+            origins: whose pages may open one, as "https://a.example"; "*" for all, None for pages of the same host.
+            policy: what becomes of messages that a slow peer has no room for: "block", "drop-oldest", "conflate"
+                or "close".
+            deflate: compression to agree on with clients that offer it; None for none.
+            limits: bounds; None for the server's.
+            middleware: HTTP middleware around the opening handshake, outermost first.
+            socket_middleware: around the handler, outermost first.
+            name: for `url_for`.
+
+        Raises:
+            SetupError, RouteConflict: as `add`.
+        """
+        from ..websocket.endpoint import SocketEndpoint
+        from ..websocket.origin import Origins
+        from ..websocket.settings import SocketSettings
+
+        settings = SocketSettings(policy=policy, limits=limits, deflate=deflate, subprotocols=subprotocols)
+
+        def register(handler: H) -> H:
+            endpoint = SocketEndpoint(handler, settings, Origins(origins), socket_middleware)
+            self.add("GET", pattern, endpoint, name=name, middleware=middleware)
+            return handler
+
+        return register
+
+    def use_websocket(self, layer: M) -> M:
+        """Add socket middleware, innermost last: `async (socket, next)`. Return what was given.
+
+        Raises:
+            SetupError: no coroutine function.
+        """
+        from ..websocket.endpoint import SocketLayer
+
+        self._layers.append(SocketLayer(layer))  # type: ignore[arg-type]
+        return layer
 
     @overload
     def use(self, layer: R) -> R: ...
