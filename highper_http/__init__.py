@@ -25,6 +25,7 @@ from .errors import (
     Unauthorized,
     UnprocessableContent,
     UnsupportedMediaType,
+    WebSocketClosed,
 )
 from .forms import FormData, FormLimits, UploadFile
 from .middleware import Middleware, Next
@@ -32,9 +33,12 @@ from .request import Request
 from .response import Response
 from .routing import Route, Router
 from .server import Server
+from .websocket import Backoff, WebSocket, WebSocketDenied, connect
+from .websocket import WebSocket, WebSocketListener
 
 __all__ = [
     "App",
+    "Backoff",
     "BadRequest",
     "ConfigError",
     "Conflict",
@@ -67,4 +71,7 @@ __all__ = [
     "UnprocessableContent",
     "UnsupportedMediaType",
     "UploadFile",
+    "WebSocket",
+    "WebSocketClosed",
+    "WebSocketListener",
 ]

@@ -1,7 +1,12 @@
 """WebSockets, of a server's routes and of a client."""
 
+from .listened import ListenedSocket
+from .listener import WebSocketListener
+from .backoff import Backoff
+from .connecting import Connecting, connect
+from .denied import WebSocketDenied
 from .settings import Policy, SocketSettings
 from .socket import WebSocket
 from .speaker import SocketState
 
-__all__ = ["Policy", "SocketSettings", "SocketState", "WebSocket"]
+__all__ = ["ListenedSocket", "Policy", "SocketSettings", "SocketState", "WebSocket", "WebSocketListener"]

@@ -1,6 +1,6 @@
 """A client's way from a URL to an open WebSocket's stream: reach the server, then agree.
 
-    Route.reach --name, socket, proxy, TLS--> stream --opening handshake--> exchange whose stream may be taken over
+Route.reach --name, socket, proxy, TLS--> stream --opening handshake--> exchange whose stream may be taken over
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 from typing import Any, NamedTuple
 
 from highper_core.engines import Engine
-from highper_core.errors import Fault, HandshakeError
+from highper_core.errors import Fault, HandshakeError, IncompleteMessage
 from highper_core.events import Data, InformationalResponse, Response
 from highper_core.handshake import Acceptance, ClientOpening
 from highper_core.limits import Limits
@@ -116,7 +116,7 @@ async def agree(driver: Driver, opening: ClientOpening) -> tuple[Exchange, Accep
                 raise WebSocketDenied(head, await _beginning(exchange)) from None
             if acceptance is not None:
                 return exchange, acceptance
-    except (StreamBroken, StreamClosed) as error:
+    except (IncompleteMessage, StreamBroken, StreamClosed) as error:
         raise ConnectFailed(f"the server gave no answer: {error}") from error
 
 
