@@ -30,6 +30,7 @@ cdef class WebSocketDriver(Receiver):
 
     cpdef object take_over(self, Exchange exchange, WebSocket core)
     cpdef object abandon(self)
+    cpdef object opened(self)
     cpdef object arrived(self, object content, bint finished)
     cpdef object pinged(self, bytes data)
     cpdef object ponged(self, bytes data)

@@ -99,8 +99,11 @@ class WebSocketDriver(Receiver):
         Raises:
             StreamClosed: the exchange is closed or the peer is gone.
         """
+        if exchange.driver is not None:
+            exchange.driver.flush()
         self.wire = exchange.stream
         self.core = core
+        self.opened()
         exchange.take_over(self)
         if self._phase == OPEN:
             self._arm(self.wire.transport.now())
@@ -113,6 +116,9 @@ class WebSocketDriver(Receiver):
             self.gone()
 
     # What a subclass is told
+
+    def opened(self) -> None:
+        """Messages can be sent; none has come."""
 
     def arrived(self, content: str | bytes | bytearray | memoryview, finished: bool) -> None:
         """A message came whole, or, where `core.gather` is off, a piece of it."""
@@ -197,7 +203,8 @@ class WebSocketDriver(Receiver):
             self.flush()
             if fault != Fault.NONE:
                 self._conclude(fault.close_code or 1006, "")
-                self._end(now)
+                if self.core.must_close:  # who was silent for so long has nothing under way that could destroy it
+                    self._leave(now)
         if self._phase <= CLOSING:
             self._arm(now)
 

@@ -126,7 +126,7 @@ class Router:
         socket_middleware: Sequence[Any] = (),
         name: str | None = None,
     ) -> Callable[[H], H]:
-        """Register the decorated coroutine function for the WebSockets opened at `pattern`.
+        """Register the decorated coroutine function, or `WebSocketListener`, for the WebSockets opened at `pattern`.
 
         A request for it that opens none is answered 426.
 

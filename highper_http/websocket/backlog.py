@@ -89,9 +89,9 @@ class Backlog:
         else:
             place = self._number
             self._number += 1
-        if message.waiter is None and self._policy in (Policy.BLOCK, Policy.CLOSE):
-            if self._size + message.size > self._bound:
-                return False
+        bounded = message.waiter is None and self._policy in (Policy.BLOCK, Policy.CLOSE)
+        if bounded and self._size + message.size > self._bound:
+            return False
         self._waiting[place] = message
         self._size += message.size
         if self._policy in (Policy.DROP_OLDEST, Policy.CONFLATE):

@@ -16,6 +16,8 @@ from ..endpoint import Call, Handler, is_coroutine_function
 from ..errors import Forbidden, HTTPError, ServiceUnavailable, SetupError
 from ..middleware import compose
 from .handshake import Handshake
+from .listened import ListenedSocket
+from .listener import WebSocketListener, inspect_listener
 from .opened import Opened
 from .origin import Origins
 from .socket import WebSocket
@@ -28,15 +30,15 @@ if TYPE_CHECKING:
 
 __all__ = ["SocketEndpoint", "SocketHandler", "SocketLayer", "SocketMiddleware", "compose_at"]
 
-SocketHandler: TypeAlias = "Callable[[WebSocket], Any]"
-SocketMiddleware: TypeAlias = "Callable[[WebSocket, Callable[[], Any]], Any]"
+SocketHandler: TypeAlias = "Callable[[Any], Any] | WebSocketListener"
+SocketMiddleware: TypeAlias = Callable[[Any, Callable[[], Any]], Any]
 
 
 class SocketEndpoint:
     """Answers the opening handshakes of one route. A handler of requests.
 
     Args:
-        handler: coroutine function of the socket.
+        handler: coroutine function of the socket, or a listener, or the class of one.
         settings: of its sockets.
         origins: whose pages are let in.
         layers: socket middleware, outermost first.
@@ -54,7 +56,13 @@ class SocketEndpoint:
         layers: Sequence[SocketMiddleware] = (),
         site: Site | None = None,
     ) -> None:
-        runs: list[Callable[..., Any]] = [handler, *layers]
+        self.listener: WebSocketListener | None = None
+        run: Any = handler
+        if isinstance(handler, WebSocketListener) or _is_listener_class(handler):
+            self.listener = inspect_listener(handler)
+            handler = self.listener  # one for all servers
+            run = self.listener.on_connect
+        runs: list[Callable[..., Any]] = [run, *layers]
         for function in runs:
             if not is_coroutine_function(function):
                 raise SetupError(f"what runs for a WebSocket is a coroutine function, not {function!r}")
@@ -63,7 +71,7 @@ class SocketEndpoint:
         self.origins = origins
         self.layers = tuple(layers)
         self.site = site
-        self._run = handler
+        self._run = run
         for layer in reversed(self.layers):
             self._run = partial(_through, layer, self._run)
 
@@ -85,8 +93,13 @@ class SocketEndpoint:
         assert site is not None, "a route is bound to a server"
         handshake = Handshake(opening, exchange, self.settings, site)
         opened = Opened(request._head, exchange.stream, request._route, request._values, request._forwarding)
-        handshake.socket = WebSocket(self.settings, opened, handshake)
-        site.start(handshake, self._run, copy_context(), request.route.label)
+        opened.handshake = handshake
+        variables = copy_context()
+        if self.listener is None:
+            handshake.socket = WebSocket(self.settings, opened)
+        else:
+            handshake.socket = ListenedSocket(self.settings, opened, self.listener, variables)
+        site.start(handshake, self._run, variables, request.route.label)
         limits = self.settings.limits or site.limits
         try:
             with move_on_after(limits.websocket_handshake_timeout):
@@ -133,5 +146,9 @@ def compose_at(site: Site, handler: Handler, call: Call, layers: Sequence[Any]) 
     return compose(handler, call, [layer for layer in layers if not isinstance(layer, SocketLayer)])
 
 
-async def _through(layer: SocketMiddleware, inner: SocketHandler, socket: WebSocket) -> None:
+def _is_listener_class(handler: Any) -> bool:
+    return isinstance(handler, type) and issubclass(handler, WebSocketListener)
+
+
+async def _through(layer: SocketMiddleware, inner: Callable[[Any], Any], socket: Any) -> None:
     await layer(socket, partial(inner, socket))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..response import Response
     from .settings import SocketSettings
     from .site import Site
-    from .socket import WebSocket
+    from .speaker import Speaker
 
 __all__ = ["Handshake"]
 
@@ -56,7 +56,7 @@ class Handshake:
         "_site",
     )
 
-    socket: WebSocket
+    socket: Speaker
 
     def __init__(self, opening: Opening, exchange: Exchange, settings: SocketSettings, site: Site) -> None:
         self.subprotocols = opening.subprotocols

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ..forwarded import Forwarding
     from ..routing import Route
+    from .handshake import Handshake
 
 __all__ = ["Opened"]
 
@@ -30,9 +31,10 @@ class Opened:
 
     Attributes:
         subprotocol: agreed on, or None.
+        handshake: until it is answered; None at a client.
     """
 
-    __slots__ = ("forwarding", "head", "route", "stream", "subprotocol", "values")
+    __slots__ = ("forwarding", "handshake", "head", "route", "stream", "subprotocol", "values")
 
     def __init__(
         self,
@@ -48,6 +50,7 @@ class Opened:
         self.values = values
         self.forwarding = forwarding
         self.subprotocol: str | None = None
+        self.handshake: Handshake | None = None
 
     def request(self) -> Request:
         """Return the request, to be looked at. It has no content."""

@@ -20,8 +20,8 @@ class Origins:
     """Origins that are let in.
 
     Args:
-        allowed: origins as browsers write them, "https://example.com:8443"; "*" for all; None for pages of the very host
-            and port that is asked, by whatever scheme.
+        allowed: origins as browsers write them, "https://example.com:8443"; "*" for all; None for pages of the very
+            host and port that is asked, by whatever scheme.
 
     Raises:
         SetupError: what is no origin.
@@ -37,9 +37,7 @@ class Origins:
             for name in names:
                 scheme, separator, authority = name.partition("://")
                 if name != "null" and not (scheme and separator and authority and "/" not in authority):
-                    raise SetupError(
-                        f"an origin is a scheme, a host and perhaps a port, as 'https://a.example', not {name!r}"
-                    )
+                    raise SetupError(f"an origin is written as 'https://a.example', not {name!r}")
             self._allowed = frozenset(map(_canonical, names))
 
     def allow(self, origin: str | None, host: str) -> bool:

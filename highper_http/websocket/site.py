@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from highper_core.state import Role
 
 from ..errors import WebSocketClosed
+from .listened import ListenedSocket
 
 if TYPE_CHECKING:
     from highper_core.engines import Engine
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from .handshake import Handshake
     from .settings import SocketSettings
-    from .socket import WebSocket
+    from .speaker import Speaker
 
 __all__ = ["Site"]
 
@@ -50,14 +51,14 @@ class Site:
         self.transport = transport
         self.limits = limits
         self.leaving = GOING_AWAY
-        self.tasks: dict[WebSocket, Any] = {}
+        self.tasks: dict[Speaker, Any] = {}
         self._engine = engine
 
     def websocket(self, role: Role, settings: SocketSettings, deflate: Deflate | None) -> Core:
         """Return a fresh core."""
         return self._engine.websocket(role, settings.limits or self.limits, deflate)
 
-    def start(self, handshake: Handshake, handler: Callable[[WebSocket], Any], variables: Context, name: str) -> None:
+    def start(self, handshake: Handshake, handler: Callable[[Any], Any], variables: Context, name: str) -> None:
         """Run a handler for the socket of `handshake` in a task of its own."""
         socket = handshake.socket
         self.tasks[socket] = None
@@ -65,7 +66,7 @@ class Site:
         if socket in self.tasks:
             self.tasks[socket] = task
 
-    async def _run(self, handshake: Handshake, handler: Callable[[WebSocket], Any], name: str) -> None:
+    async def _run(self, handshake: Handshake, handler: Callable[[Any], Any], name: str) -> None:
         socket = handshake.socket
         try:
             await handler(socket)
@@ -82,9 +83,10 @@ class Site:
         finally:
             del self.tasks[socket]
             handshake.ended(None)
-            socket._shut(1000)
+            if not isinstance(socket, ListenedSocket):
+                socket._shut(1000)
 
-    def cancel(self, socket: WebSocket) -> None:
+    def cancel(self, socket: Speaker) -> None:
         """Cancel the handler of a socket, if it runs."""
         task = self.tasks.get(socket)
         if task is not None:

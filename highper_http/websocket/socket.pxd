@@ -3,7 +3,6 @@
 cimport cython
 
 from highper_core.websocket cimport WebSocket as Core
-from highper_transports.exchange cimport Exchange
 
 from .speaker cimport Speaker
 
@@ -12,7 +11,6 @@ cdef Py_ssize_t PIECE_SIZE
 
 
 cdef class WebSocket(Speaker):
-    cdef object _handshake
     cdef object _next
     cdef list _more
     cdef object _receiver
@@ -20,8 +18,6 @@ cdef class WebSocket(Speaker):
     cdef bint _in_pieces
     cdef bint _inside
 
-    cpdef object become(self, Exchange exchange, Core core, object subprotocol)
-    cdef object _opening(self)
     @cython.locals(core=Core)
     cpdef object arrived(self, object content, bint finished)
     @cython.locals(more=list)

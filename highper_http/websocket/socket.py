@@ -7,7 +7,7 @@ receives, any number sends.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final
 
 import msgpack  # type: ignore[import-untyped]
@@ -20,13 +20,8 @@ from .speaker import Speaker
 from .streams import IncomingStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from highper_core.websocket import WebSocket as Core
-    from highper_transports.exchange import Exchange
     from highper_transports.interfaces import IWaiter
 
-    from .handshake import Handshake
     from .opened import Opened
     from .settings import SocketSettings
 
@@ -52,66 +47,16 @@ class WebSocket(Speaker):
     with `WebSocketClosed`.
     """
 
-    __slots__ = ("_handshake", "_in_pieces", "_inside", "_more", "_next", "_queued", "_receiver")
+    __slots__ = ("_in_pieces", "_inside", "_more", "_next", "_queued", "_receiver")
 
-    def __init__(
-        self, settings: SocketSettings, opened: Opened | None = None, handshake: Handshake | None = None
-    ) -> None:
+    def __init__(self, settings: SocketSettings, opened: Opened | None = None) -> None:
         Speaker.__init__(self, settings, opened)
-        self._handshake: Handshake | None = handshake  # until it is answered
         self._next: Any = None  # what has come first, of
         self._more: list[Any] | None = None  # what has come
         self._queued = 0
         self._in_pieces = False  # the message that comes is shown in pieces
         self._inside = False  # a message whose first pieces were taken
         self._receiver: IWaiter | None = None
-
-    # Opening, where it is a server's
-
-    async def accept(self, subprotocol: str | None = None, *, headers: Iterable[tuple[str, str]] = ()) -> None:
-        """Accept the WebSocket, and wait until it is open: until HTTP middleware has seen the answer, too.
-
-        Args:
-            subprotocol: one the client has named; None for the first of the client's that the route speaks, if any.
-            headers: further fields of the answer.
-
-        Raises:
-            LocalProtocolError: a subprotocol that the client did not name, or a field that is the handshake's own.
-            WebSocketClosed: the client is gone, or middleware has answered otherwise.
-            RuntimeError: it was answered already.
-        """
-        await self._opening().accept(subprotocol, headers)
-
-    async def deny(self, status: int = 403, content: Any = None, *, headers: Iterable[tuple[str, str]] = ()) -> None:
-        """Answer with a status and open no WebSocket.
-
-        Args:
-            status: 200 to 999.
-            content: str, bytes, dict or list, as a handler of requests returns it; None for none.
-            headers: further fields of the answer.
-
-        Raises:
-            RuntimeError: it was answered already.
-        """
-        self._opening().deny(status, content, headers)
-
-    @property
-    def subprotocols(self) -> tuple[str, ...]:
-        """Those the client has named, until the handshake is answered."""
-        return () if self._handshake is None else self._handshake.subprotocols
-
-    def become(self, exchange: Exchange, core: Core, subprotocol: str | None) -> None:
-        """Be open: speak over the stream of `exchange`."""
-        self._handshake = None
-        if self._opened is not None:
-            self._opened.subprotocol = subprotocol
-        self.take_over(exchange, core)
-
-    def _opening(self) -> Handshake:
-        handshake = self._handshake
-        if handshake is None:
-            raise RuntimeError("the opening handshake of this WebSocket has been answered")
-        return handshake
 
     # Receiving
 

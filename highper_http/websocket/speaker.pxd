@@ -2,25 +2,23 @@
 
 from highper_core.websocket cimport WebSocket as Core
 from highper_transports.exchange cimport Exchange
-from highper_transports.websocket_driver cimport WebSocketDriver
+
+from .facts cimport SocketFacts
 
 cdef int BLOCK, TURNS
 cdef Py_ssize_t BURST
 
 
-cdef class Speaker(WebSocketDriver):
+cdef class Speaker(SocketFacts):
     cdef readonly object close_reason
-    cdef readonly object _settings
-    cdef readonly object _opened
     cdef readonly object _backlog
-    cdef object _extras
     cdef readonly int close_code
     cdef public int _turns
 
     cpdef object take_over(self, Exchange exchange, Core core)
+    cpdef object become(self, Exchange exchange, Core core, object subprotocol)
     cdef object _send(self, object message, object key)
     cpdef object _refuse(self)
-    cdef object _have_extras(self)
     cdef object _send_in_line(self, object message, object key)
     cdef bint _wait_in_line(self, object message, object key) except -1
     cdef object _have_backlog(self)

@@ -14,22 +14,19 @@ from typing import TYPE_CHECKING, Any, Final
 import msgpack  # type: ignore[import-untyped]
 import orjson
 
-from highper_core.context import Locals
 from highper_core.events import BytesFragment, Ping, TextFragment
-from highper_transports.websocket_driver import WebSocketDriver
 
 from ..errors import WebSocketClosed
 from .backlog import COMPRESSED, FRAMED, PLAIN, STREAM, Backlog, Waiting
+from .facts import SocketFacts
 from .settings import Policy, SocketSettings
 from .streams import OutgoingStream
-from .waits import DONE, Extras, breathe, framed
+from .waits import DONE, breathe, framed
 
 if TYPE_CHECKING:
     from highper_core.websocket import WebSocket as Core
     from highper_transports.exchange import Exchange
 
-    from ..headers import Headers
-    from ..request import Request
     from .opened import Opened
 
 __all__ = ["SocketState", "Speaker"]
@@ -49,7 +46,7 @@ class SocketState(IntEnum):
     CLOSED = 3  # the stream is gone
 
 
-class Speaker(WebSocketDriver):
+class Speaker(SocketFacts):
     """What sends, and ends.
 
     Args:
@@ -61,16 +58,13 @@ class Speaker(WebSocketDriver):
         close_reason: of that Close.
     """
 
-    __slots__ = ("close_code", "close_reason", "_backlog", "_extras", "_opened", "_settings", "_turns")
+    __slots__ = ("close_code", "close_reason", "_backlog", "_turns")
 
     def __init__(self, settings: SocketSettings, opened: Opened | None) -> None:
-        WebSocketDriver.__init__(self)
-        self._settings = settings
-        self._opened: Opened | None = opened
+        SocketFacts.__init__(self, settings, opened)
         self.close_code = 0
         self.close_reason = ""
         self._backlog: Backlog | None = None
-        self._extras: Extras | None = None  # what few need
         self._turns = 0
 
     def take_over(self, exchange: Exchange, core: Core) -> None:
@@ -80,7 +74,14 @@ class Speaker(WebSocketDriver):
             exchange.stream.limit_writes(bound, bound // 4)
         else:  # what waits shall wait where the policy can reach it
             exchange.stream.limit_writes(0, 0)
-        WebSocketDriver.take_over(self, exchange, core)
+        SocketFacts.take_over(self, exchange, core)
+
+    def become(self, exchange: Exchange, core: Core, subprotocol: str | None) -> None:
+        """Be open: speak over the stream of `exchange`."""
+        if self._opened is not None:
+            self._opened.handshake = None
+            self._opened.subprotocol = subprotocol
+        self.take_over(exchange, core)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.state.name}>"
@@ -118,68 +119,6 @@ class Speaker(WebSocketDriver):
         """Bytes that wait for the peer."""
         waiting = 0 if self._backlog is None else self._backlog.size
         return waiting + (0 if self.wire is None or self.is_gone else self.wire.unwritten)
-
-    # How it was opened
-
-    @property
-    def subprotocol(self) -> str | None:
-        """The one agreed on, or None."""
-        return None if self._opened is None else self._opened.subprotocol
-
-    @property
-    def request(self) -> Request:
-        """The request that opened it, to be looked at: head, parameters, query, fields, cookies, client.
-
-        Raises:
-            RuntimeError: it was let go of, as a listener does.
-        """
-        if self._opened is None:
-            raise RuntimeError("the opening request was let go of; a listener that needs it says keep_request = True")
-        return self._opened.request()
-
-    @property
-    def headers(self) -> Headers:
-        """All fields of the request."""
-        return self.request.headers
-
-    def header(self, name: str, default: str | None = None) -> str | None:
-        """Return the value of field `name` of the request, or `default`."""
-        return self.request.header(name, default)
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """All path parameters."""
-        return self.request.params
-
-    def param(self, name: str) -> Any:
-        """Return the path parameter called `name`.
-
-        Raises:
-            KeyError: the route has no such parameter.
-        """
-        return self.request.param(name)
-
-    def query(self, name: str, default: str | None = None) -> str | None:
-        """Return the first query parameter called `name`, or `default`."""
-        return self.request.query(name, default)
-
-    @property
-    def path(self) -> str:
-        """Path of the request, percent-decoded."""
-        return self.request.path
-
-    @property
-    def locals(self) -> Locals:
-        """What HTTP middleware left for this socket, and what its own code keeps."""
-        extras = self._have_extras()
-        if extras.locals is None:
-            extras.locals = Locals()
-        return extras.locals
-
-    def _have_extras(self) -> Extras:
-        if self._extras is None:
-            self._extras = Extras()
-        return self._extras
 
     # Sending
 

@@ -74,15 +74,17 @@ class Extras:
     Attributes:
         pings: who waits for a Pong, by what the Ping held, in order.
         closers: who waits for the end.
+        subprotocol: agreed on, where nothing else is kept of the handshake.
         locals: see `Speaker.locals`.
     """
 
-    __slots__ = ("closers", "locals", "pings", "_number")
+    __slots__ = ("closers", "locals", "pings", "subprotocol", "_number")
 
     def __init__(self) -> None:
         self.closers: list[IWaiter] = []
         self.locals: Locals | None = None
         self.pings: dict[bytes, IWaiter] = {}
+        self.subprotocol: str | None = None
         self._number = 0
 
     def expect(self, transport: ITransport) -> tuple[bytes, IWaiter]:

@@ -1,0 +1,144 @@
+# cython: annotation_typing=False
+"""What is known of a WebSocket before its first message: the request that opens it, and how that is answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from highper_core.context import Locals
+from highper_transports.websocket_driver import WebSocketDriver
+
+from .waits import Extras
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..headers import Headers
+    from ..request import Request
+    from .handshake import Handshake
+    from .opened import Opened
+    from .settings import SocketSettings
+
+__all__ = ["SocketFacts"]
+
+
+class SocketFacts(WebSocketDriver):
+    """A WebSocket, as far as it was opened.
+
+    Args:
+        settings: of its route, or of the client.
+        opened: its opening handshake; None where nothing of it is kept.
+    """
+
+    __slots__ = ("_extras", "_opened", "_settings")
+
+    def __init__(self, settings: SocketSettings, opened: Opened | None) -> None:
+        WebSocketDriver.__init__(self)
+        self._settings = settings
+        self._opened: Opened | None = opened
+        self._extras: Extras | None = None  # what few need
+
+    # Opening, where it is a server's
+
+    async def accept(self, subprotocol: str | None = None, *, headers: Iterable[tuple[str, str]] = ()) -> None:
+        """Accept the WebSocket, and wait until it is open: until HTTP middleware has seen the answer, too.
+
+        Args:
+            subprotocol: one the client has named; None for the first of the client's that the route speaks, if any.
+            headers: further fields of the answer.
+
+        Raises:
+            LocalProtocolError: a subprotocol that the client did not name, or a field that is the handshake's own.
+            WebSocketClosed: the client is gone, or middleware has answered otherwise.
+            RuntimeError: it was answered already.
+        """
+        await self._unanswered().accept(subprotocol, headers)
+
+    async def deny(self, status: int = 403, content: Any = None, *, headers: Iterable[tuple[str, str]] = ()) -> None:
+        """Answer with a status and open no WebSocket.
+
+        Args:
+            status: 200 to 999.
+            content: str, bytes, dict or list, as a handler of requests returns it; None for none.
+            headers: further fields of the answer.
+
+        Raises:
+            RuntimeError: it was answered already.
+        """
+        self._unanswered().deny(status, content, headers)
+
+    @property
+    def subprotocols(self) -> tuple[str, ...]:
+        """Those the client has named, until the handshake is answered."""
+        opened = self._opened
+        return () if opened is None or opened.handshake is None else opened.handshake.subprotocols
+
+    def _unanswered(self) -> Handshake:
+        opened = self._opened
+        if opened is None or opened.handshake is None:
+            raise RuntimeError("the opening handshake of this WebSocket has been answered")
+        return opened.handshake
+
+    # The request
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The one agreed on, or None."""
+        if self._opened is not None:
+            return self._opened.subprotocol
+        return None if self._extras is None else self._extras.subprotocol
+
+    @property
+    def request(self) -> Request:
+        """The request that opened it, to be looked at: head, parameters, query, fields, cookies, client.
+
+        Raises:
+            RuntimeError: it was let go of, as a listener does.
+        """
+        if self._opened is None:
+            raise RuntimeError("the opening request was let go of; a listener that needs it says keep_request = True")
+        return self._opened.request()
+
+    @property
+    def headers(self) -> Headers:
+        """All fields of the request."""
+        return self.request.headers
+
+    def header(self, name: str, default: str | None = None) -> str | None:
+        """Return the value of field `name` of the request, or `default`."""
+        return self.request.header(name, default)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """All path parameters."""
+        return self.request.params
+
+    def param(self, name: str) -> Any:
+        """Return the path parameter called `name`.
+
+        Raises:
+            KeyError: the route has no such parameter.
+        """
+        return self.request.param(name)
+
+    def query(self, name: str, default: str | None = None) -> str | None:
+        """Return the first query parameter called `name`, or `default`."""
+        return self.request.query(name, default)
+
+    @property
+    def path(self) -> str:
+        """Path of the request, percent-decoded."""
+        return self.request.path
+
+    @property
+    def locals(self) -> Locals:
+        """What HTTP middleware left for this socket, and what its own code keeps."""
+        extras = self._have_extras()
+        if extras.locals is None:
+            extras.locals = Locals()
+        return extras.locals
+
+    def _have_extras(self) -> Extras:
+        if self._extras is None:
+            self._extras = Extras()
+        return self._extras

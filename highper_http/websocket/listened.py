@@ -1,0 +1,103 @@
+# cython: annotation_typing=False
+"""The WebSocket that a listener's callbacks are given."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Final
+
+from .settings import Policy
+from .speaker import Speaker
+
+if TYPE_CHECKING:
+    from .listener import WebSocketListener
+    from .opened import Opened
+    from .settings import SocketSettings
+
+__all__ = ["ListenedSocket"]
+
+logger = logging.getLogger("highper.error")
+
+BLOCK: Final = int(Policy.BLOCK)
+INTERNAL_ERROR: Final = 1011
+
+
+class ListenedSocket(Speaker):
+    """One WebSocket of a listener: all of a WebSocket but receiving.
+
+    Where the policy is to block, it is not read from while the peer does not take what is sent.
+    """
+
+    __slots__ = ("_is_open", "_listener", "_variables")
+
+    def __init__(
+        self, settings: SocketSettings, opened: Opened, listener: WebSocketListener, variables: Context
+    ) -> None:
+        Speaker.__init__(self, settings, opened)
+        self._listener = listener
+        self._variables = variables
+        self._is_open = False
+
+    # What comes, from the driver
+
+    def opened(self) -> None:
+        """Tell so, and let go of the request."""
+        listener = self._listener
+        self._is_open = True
+        self._call(listener.on_open)
+        if not listener.keep_request:
+            opened = self._opened
+            self._opened = None
+            if opened is not None and opened.subprotocol is not None:
+                self._have_extras().subprotocol = opened.subprotocol
+
+    def arrived(self, content: Any, finished: bool) -> None:
+        """Tell of a message."""
+        if self.shut:
+            return
+        listener = self._listener
+        try:
+            if type(content) is str:
+                self._variables.run(listener.on_text, self, content)
+            else:
+                self._variables.run(listener.on_bytes, self, content)
+        except Exception as error:
+            self._failed(error)
+        if self.pressed and self._settings.policy == BLOCK:
+            self.full = True
+
+    def pinged(self, data: bytes) -> None:
+        """Tell of a Ping."""
+        self._call(self._listener.on_ping, data)
+
+    def ponged(self, data: bytes) -> None:
+        """Tell of a Pong."""
+        Speaker.ponged(self, data)
+        self._call(self._listener.on_pong, data)
+
+    def relieved(self) -> None:
+        """Send what waits, and read on."""
+        Speaker.relieved(self)
+        if not self.pressed:
+            self.make_room()
+            if self._backlog is None:
+                self._call(self._listener.on_writable)
+
+    def ending(self, code: int, reason: str) -> None:
+        """Tell of the end."""
+        Speaker.ending(self, code, reason)
+        if self._is_open:
+            self._is_open = False
+            self._call(self._listener.on_close, self.close_code, self.close_reason)
+
+    def _call(self, callback: Callable[..., object], *args: Any) -> None:
+        try:
+            self._variables.run(callback, self, *args)
+        except Exception as error:
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        logger.error("a callback of %s failed", type(self._listener).__qualname__, exc_info=error)
+        self._shut(INTERNAL_ERROR)
