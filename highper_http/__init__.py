@@ -33,8 +33,7 @@ from .request import Request
 from .response import Response
 from .routing import Route, Router
 from .server import Server
-from .websocket import Backoff, WebSocket, WebSocketDenied, connect
-from .websocket import WebSocket, WebSocketListener
+from .websocket import Backoff, WebSocket, WebSocketDenied, WebSocketListener, connect
 
 __all__ = [
     "App",
@@ -73,5 +72,7 @@ __all__ = [
     "UploadFile",
     "WebSocket",
     "WebSocketClosed",
+    "WebSocketDenied",
     "WebSocketListener",
+    "connect",
 ]
