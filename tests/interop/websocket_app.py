@@ -1,0 +1,55 @@
+"""The WebSockets that foreign clients talk to."""
+
+from __future__ import annotations
+
+from highper_core.limits import Limits
+from highper_core.permessage_deflate import DeflateSettings
+from highper_http import App, WebSocket
+
+LARGE = Limits(websocket_message=16 << 20)
+KEPT = DeflateSettings(server_no_context_takeover=False, client_no_context_takeover=False, memory=1 << 20)
+
+app = App(limits=LARGE)
+
+
+@app.websocket("/echo", subprotocols=["chat", "soup"])
+async def echo(socket: WebSocket) -> None:
+    """Send back what comes; "close CODE REASON" closes."""
+    await socket.accept()
+    async for message in socket:
+        if isinstance(message, str):
+            if message.startswith("close "):
+                _, code, reason = message.split(" ", 2)
+                await socket.close(int(code), reason)
+            else:
+                await socket.send_text(message)
+        else:
+            await socket.send_bytes(message)
+
+
+@app.websocket("/deflate", deflate=DeflateSettings())
+async def deflate(socket: WebSocket) -> None:
+    """Send back what comes, compressed, each message for itself."""
+    await echo(socket)
+
+
+@app.websocket("/kept", deflate=KEPT)
+async def kept(socket: WebSocket) -> None:
+    """Send back what comes, compressed, contexts kept."""
+    await echo(socket)
+
+
+@app.websocket("/pieces")
+async def pieces(socket: WebSocket) -> None:
+    """Send back each message in as many fragments as it has characters."""
+    await socket.accept()
+    async for message in socket:
+        async with socket.stream(text=isinstance(message, str)) as send:
+            for index in range(len(message)):
+                await send(message[index : index + 1])
+
+
+@app.websocket("/deny")
+async def deny(socket: WebSocket) -> None:
+    """Open nothing."""
+    await socket.deny(403, "not you")
