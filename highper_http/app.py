@@ -39,6 +39,12 @@ class App(Router):
         """Run `hook`, plain or coroutine function, before the first request. Usable as a decorator."""
         return self._lifespan.on_startup(hook)
 
+    def on_drain(self, hook: HookT) -> HookT:
+        """Run `hook`, plain or coroutine function, when the server begins to stop: nobody is accepted any more, and
+        WebSockets are still open. Usable as a decorator.
+        """
+        return self._lifespan.on_drain(hook)
+
     def on_shutdown(self, hook: HookT) -> HookT:
         """Run `hook`, plain or coroutine function, after the last request. Usable as a decorator."""
         return self._lifespan.on_shutdown(hook)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from anyio import sleep
+from anyio import move_on_after, sleep
 
 from highper_transports.driver import Driver
 from highper_transports.timers import Timed
@@ -14,39 +14,55 @@ if TYPE_CHECKING:
     from highper_transports.service import Service
 
     from .dispatch import Dispatcher
+    from .websocket.site import Site
 
 __all__ = ["cut_off", "drain"]
 
 PAUSE = 0.05  # seconds between two looks at handlers that have no stream to wait for
+GOING_AWAY = 1001  # close codes of WebSockets: the server stops,
+SERVICE_RESTART = 1012  # or others have replaced it, and will take who comes back
 GRACE = 1.0  # seconds a cancelled request has to answer before its stream is aborted
 
 
-async def drain(service: Service, dispatcher: Dispatcher, seconds: float, quiet: float | None = None) -> None:
-    """Accept nobody, let running requests answer, and end every stream.
+async def drain(
+    service: Service,
+    dispatcher: Dispatcher,
+    site: Site,
+    tell: Callable[[], Awaitable[None]],
+    seconds: float,
+    quiet: float | None = None,
+) -> None:
+    """Accept nobody, let running requests answer, close WebSockets, and end every stream.
 
     Args:
-        service, dispatcher: whose streams and whose handlers.
-        seconds: until running requests are cancelled.
+        service, dispatcher, site: whose streams and whose handlers.
+        tell: tells the application first, as long as that takes.
+        seconds: until what runs is cancelled.
         quiet: of a server that others have replaced: seconds that a connection may rest before it is closed. None to
             close those at once.
     """
     transport = service.transport
-    deadline = _CutOff(lambda: cut_off(service, dispatcher))
+    deadline = _CutOff(lambda: cut_off(service, dispatcher, site))
     transport.timers.arm(deadline, transport.now() + seconds)
+    service.decline()
+    with move_on_after(seconds):
+        await tell()
     dispatcher.part()
+    site.part(service, GOING_AWAY if quiet is None else SERVICE_RESTART)
     try:
         if quiet is not None:
             await service.withdraw(quiet, seconds)
         await service.stop(seconds + GRACE)
-        while dispatcher.is_sheltering and not deadline.is_over:
+        while (dispatcher.is_sheltering or site.tasks) and not deadline.is_over:
             await sleep(PAUSE)
     finally:
         transport.timers.cancel(deadline)
-        cut_off(service, dispatcher)
+        cut_off(service, dispatcher, site)
 
 
-def cut_off(service: Service, dispatcher: Dispatcher) -> None:
+def cut_off(service: Service, dispatcher: Dispatcher, site: Site) -> None:
     """Cancel every handler that still runs; one that has not answered yet answers 503."""
+    site.cancel_all()
     dispatcher.stopping = True
     dispatcher.cancel_sheltered()
     for stream in list(service.awake):

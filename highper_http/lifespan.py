@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias, TypeVar
 
@@ -37,6 +37,7 @@ class Lifespan:
         self.manager = manager
         self._startup: list[Hook] = []
         self._shutdown: list[Hook] = []
+        self._drain: list[Hook] = []
 
     def on_startup(self, hook: HookT) -> HookT:
         """Register a function, plain or coroutine, to run before the first request. Usable as a decorator."""
@@ -48,9 +49,14 @@ class Lifespan:
         self._shutdown.append(hook)
         return hook
 
+    def on_drain(self, hook: HookT) -> HookT:
+        """Register a function, plain or coroutine, to run when the server begins to stop. Usable as a decorator."""
+        self._drain.append(hook)
+        return hook
+
     def running(self, app: Any) -> RunningLifespan:
         """Return the asynchronous context manager that starts the application up and shuts it down."""
-        return RunningLifespan(app, self.manager, list(self._startup), list(self._shutdown))
+        return RunningLifespan(app, self.manager, list(self._startup), list(self._shutdown), list(self._drain))
 
 
 class RunningLifespan:
@@ -62,11 +68,13 @@ class RunningLifespan:
         manager: Callable[..., AbstractAsyncContextManager[Any]] | None,
         startup: list[Hook],
         shutdown: list[Hook],
+        drain: list[Hook],
     ) -> None:
         self._app = app
         self._manager = manager
         self._startup = startup
         self._shutdown = shutdown
+        self._drain = drain
         self._entered: AbstractAsyncContextManager[Any] | None = None
 
     async def __aenter__(self) -> None:
@@ -99,12 +107,20 @@ class RunningLifespan:
                 logger.exception("the application's lifespan failed to end")
         await self._shut_down()
 
+    async def drain(self) -> None:
+        """Tell the application that its server begins to stop. A hook that raises is logged, and the others run."""
+        await _call_each(self._drain, "drain")
+
     async def _shut_down(self) -> None:
-        for hook in reversed(self._shutdown):
-            try:
-                await _call(hook)
-            except Exception:
-                logger.exception("a shutdown hook failed")
+        await _call_each(reversed(self._shutdown), "shutdown")
+
+
+async def _call_each(hooks: Iterable[Hook], kind: str) -> None:
+    for hook in hooks:
+        try:
+            await _call(hook)
+        except Exception:
+            logger.exception("a %s hook failed", kind)
 
 
 async def _call(hook: Hook) -> None:

@@ -4,8 +4,8 @@ It starts in the running loop and owns nothing beyond itself: no signal handler,
 live in one loop. Only `listen`, which makes the loop, has an overseer that watches signals or a supervisor's orders.
 
 Start:     compile routes -> start the application up -> listen.
-Stop:      stop listening -> let running requests answer, end resting connections -> cancel what is left after
-           `drain` seconds -> shut the application down.
+Stop:      stop listening -> tell the application -> close WebSockets, let running requests answer, end resting
+           connections -> cancel what is left after `drain` seconds -> shut the application down.
 Withdraw:  the same for a server that others have replaced, but no peer loses a request: the next answer of each
            connection says that it is the last, and those that rest are closed after `quiet` seconds without one.
 """
@@ -353,16 +353,20 @@ class Server:
         """Stop accepting, drain, shut the application down. Ends what `start` began."""
         self._stopping = True
         try:
-            if self._service is not None and self._dispatcher is not None:
+            if self._service is not None and self._dispatcher is not None and self._site is not None:
                 with CancelScope(shield=True):
                     quiet = self.quiet if self._withdrawing else None
-                    await drain(self._service, self._dispatcher, self.drain, quiet)
+                    await drain(self._service, self._dispatcher, self._site, self._tell, self.drain, quiet)
         finally:
             if self._lifespan is not None:
                 lifespan, self._lifespan = self._lifespan, None
                 await lifespan.__aexit__(None, None, None)
 
+    async def _tell(self) -> None:
+        if self._lifespan is not None:
+            await self._lifespan.drain()
+
     def cut_off(self) -> None:
         """Cancel every handler that still runs; one that has not answered yet answers 503."""
-        if self._service is not None and self._dispatcher is not None:
-            cut_off(self._service, self._dispatcher)
+        if self._service is not None and self._dispatcher is not None and self._site is not None:
+            cut_off(self._service, self._dispatcher, self._site)

@@ -204,7 +204,7 @@ class Service:
         """
         self.stopping = True
         self._quiet = quiet = min(quiet, timeout)
-        self._close_listeners()
+        self.decline()
         self.transport.rest.hasten(self, self.transport.now() + quiet)
         for stream in self.awake:
             if isinstance(stream.receiver, Driver):
@@ -218,7 +218,7 @@ class Service:
         self.stopping = self.ending = True
         if self._lull is not None:
             self._lull.wake()
-        self._close_listeners()
+        self.decline()
         self.transport.rest.close(self)
         for stream in list(self.awake):
             receiver = stream.receiver
@@ -243,7 +243,8 @@ class Service:
                 stream.abort()
         await self.emptied(1.0)
 
-    def _close_listeners(self) -> None:
+    def decline(self) -> None:
+        """Accept nobody any more. Idempotent."""
         for listener in self.listeners:
             listener.close()
 

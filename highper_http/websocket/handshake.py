@@ -152,6 +152,8 @@ class Handshake:
         core = self._site.websocket(Role.SERVER, self._settings, acceptance.deflate)
         socket.become(exchange, core, acceptance.subprotocol)
         self._opened.wake()
+        if self._site.parting:
+            socket._shut(self._site.leaving)
 
     def close(self) -> None:
         """There will be no 101: the client is gone, or somebody has answered otherwise."""

@@ -11,6 +11,7 @@ from highper_core.state import Role
 
 from ..errors import WebSocketClosed
 from .listened import ListenedSocket
+from .speaker import Speaker
 
 if TYPE_CHECKING:
     from highper_core.engines import Engine
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from highper_core.permessage_deflate import Deflate
     from highper_core.websocket import WebSocket as Core
     from highper_transports.interfaces import ITransport
+    from highper_transports.service import Service
 
     from .handshake import Handshake
     from .settings import SocketSettings
-    from .speaker import Speaker
 
 __all__ = ["Site"]
 
@@ -41,16 +42,17 @@ class Site:
 
     Attributes:
         tasks: those of handlers that run, by their sockets.
-        leaving: close code of those whose handlers we cancel: 1001 where the server stops, 1012 where another one
-            replaces it.
+        leaving: close code of those that we end: 1001 where the server stops, 1012 where another one replaces it.
+        parting: the server stops; who is opened now is closed at once.
     """
 
-    __slots__ = ("leaving", "limits", "tasks", "transport", "_engine")
+    __slots__ = ("leaving", "limits", "parting", "tasks", "transport", "_engine")
 
     def __init__(self, transport: ITransport, engine: Engine, limits: Limits) -> None:
         self.transport = transport
         self.limits = limits
         self.leaving = GOING_AWAY
+        self.parting = False
         self.tasks: dict[Speaker, Any] = {}
         self._engine = engine
 
@@ -91,3 +93,16 @@ class Site:
         task = self.tasks.get(socket)
         if task is not None:
             task.cancel()
+
+    def cancel_all(self) -> None:
+        """Cancel every handler that runs."""
+        for socket in list(self.tasks):
+            self.cancel(socket)
+
+    def part(self, service: Service, code: int) -> None:
+        """Close every socket among the streams of `service` with `code`, and those to come."""
+        self.parting = True
+        self.leaving = code
+        for stream in list(service.awake):
+            if isinstance(stream.receiver, Speaker):
+                stream.receiver._shut(code)

@@ -34,6 +34,7 @@ __all__ = ["SocketState", "Speaker"]
 BURST: Final = 16 * 1024  # bytes that are framed before we see whether the peer takes them
 TURNS: Final = 64  # messages, after which a sender that never had to wait lets others have the loop
 BLOCK: Final = int(Policy.BLOCK)
+GOING_AWAY: Final = 1001
 TRY_AGAIN_LATER: Final = 1013
 
 
@@ -376,6 +377,10 @@ class Speaker(SocketFacts):
             backlog.clear()
         if self._extras is not None:
             self._extras.answer_all()
+
+    def shutdown(self) -> None:
+        """The server stops."""
+        self._shut(GOING_AWAY)
 
     def gone(self) -> None:
         """End the waits for that."""
