@@ -1,5 +1,7 @@
 # Augments events.py: events are C structs, read-only from Python once built.
 
+cimport cython
+
 from .fields cimport Fields
 
 
@@ -31,6 +33,10 @@ cdef class InformationalResponse(_StatusEvent):
 cdef class Response(_StatusEvent):
     cdef bytes _framed  # status-line and field lines, once an engine has framed them: an event is never changed
     cdef long long _promised  # what its content-length says; -1 without one
+
+
+@cython.locals(head=Response, fields=Fields)
+cpdef Response response_head(int status_code, list lines)
 
 
 cdef class Data(Event):

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """What a connection reads and writes: the vocabulary shared by engines, driver and applications.
 
 Events are never mutated once built. Each carries a `stream_id`, constant in HTTP/1, so that a protocol that
@@ -29,6 +30,7 @@ __all__ = [
     "Response",
     "Signal",
     "TextFragment",
+    "response_head",
 ]
 
 FieldLines: TypeAlias = Iterable[tuple[bytes, bytes]]
@@ -136,6 +138,22 @@ class Response(_StatusEvent):
     """
 
     __slots__ = ()
+
+
+def response_head(status_code: int, lines: list[tuple[bytes, bytes]]) -> Response:
+    """Return `Response(status_code=status_code, headers=lines)`, for who makes one for every request.
+
+    The list becomes the event's: do not change it afterwards.
+    """
+    fields = Fields.__new__(Fields)
+    fields._lines = lines
+    head = Response.__new__(Response)
+    head.stream_id = 0
+    head.status_code = status_code
+    head.headers = fields
+    head.reason = None
+    head.http_version = b"1.1"
+    return head
 
 
 class Data(Event):

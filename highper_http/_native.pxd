@@ -10,4 +10,5 @@ cdef class Step:
 cpdef object resume(object coroutine, Step step)
 cpdef object run_in(object variables, Step step)
 cpdef object copy_of(object variables)
+cpdef bint is_text(bytes octets) noexcept
 cpdef long clock_second() noexcept

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from contextvars import Context
 from time import time
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["Step", "clock_second", "copy_of", "resume", "run_in"]
+__all__ = ["Step", "clock_second", "copy_of", "is_text", "resume", "run_in"]
+
+_CONTROLS: Final = bytes(code for code in [*range(0x20), 0x7F] if code != 0x09)
 
 
 class Step:
@@ -44,6 +46,11 @@ def run_in(variables: Context, step: Step) -> Any:
 def copy_of(variables: Context) -> Context:
     """Return a copy of a context."""
     return variables.copy()
+
+
+def is_text(octets: bytes) -> bool:
+    """Return whether a field may hold these octets: no controls but HTAB. Source: RFC 9110 section 5.5."""
+    return len(octets.translate(None, _CONTROLS)) == len(octets)
 
 
 def clock_second() -> int:

@@ -2,11 +2,14 @@
 """What the interpreter's C interface does with less ado: steps of coroutines, contexts, and the clock.
 
 A coroutine that returns tells so there without an exception, a context is entered without a call, and a second is no
-object. `_native.py` is the same in Python, for where this is not built.
+object. Octets are judged many at a time. `_native.py` is the same in Python, for where this is not built.
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from libc.time cimport time
+
+from highper_core.engines.fast._bytes cimport text_end
 
 cdef extern from "Python.h":
     ctypedef enum PySendResult:
@@ -54,6 +57,13 @@ cpdef object run_in(object variables, Step step):
 cpdef object copy_of(object variables):
     """Return a copy of a context."""
     return PyContext_Copy(variables)
+
+
+cpdef bint is_text(bytes octets) noexcept:
+    """Return whether a field may hold these octets: no controls but HTAB. Source: RFC 9110 section 5.5."""
+    cdef const char *begin = PyBytes_AS_STRING(octets)
+    cdef const char *end = begin + PyBytes_GET_SIZE(octets)
+    return text_end(begin, end) == end
 
 
 cpdef long clock_second() noexcept:

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import Final, Protocol, TypeAlias
 
 from highper_core.events import Response as ResponseHead
+from highper_core.events import response_head
 
+from ._native import is_text
 from .date import http_date
 
-__all__ = ["BYTES", "HTML", "JSON", "MSGPACK", "TEXT", "FieldValue", "Heir", "field_line", "plain_head"]
+__all__ = ["BYTES", "HTML", "JSON", "MSGPACK", "TEXT", "FieldValue", "Heir", "field_line", "own_head", "plain_head"]
 
 TEXT: Final = b"text/plain; charset=utf-8"
 HTML: Final = b"text/html; charset=utf-8"
@@ -21,6 +23,7 @@ MSGPACK: Final = b"application/msgpack"
 BYTES: Final = b"application/octet-stream"
 
 PLAIN_HEADS: Final = 64  # kept at a time
+NAMES: Final = 256  # of fields that an application sets, kept as octets
 
 FieldValue: TypeAlias = "str | bytes | int"
 
@@ -45,13 +48,29 @@ def field_line(name: str, value: FieldValue) -> tuple[bytes, bytes]:
     Raises:
         ValueError: characters that no field may hold.
     """
-    key = name.lower().encode("latin-1")
+    key = _names.get(name)
+    if key is None:
+        key = _field_name(name)
     line = value if isinstance(value, bytes) else str(value).encode("latin-1")
-    if not key or key.translate(None, _TOKEN):
-        raise ValueError(f"not a field name: {name!r}")
-    if len(line.translate(None, _CONTROLS)) != len(line):
+    if not is_text(line):
         raise ValueError(f"field {name!r} cannot hold control characters: {value!r}")
     return key, line
+
+
+def _field_name(name: str) -> bytes:
+    key = name.lower().encode("latin-1")
+    if not key or key.translate(None, _TOKEN):
+        raise ValueError(f"not a field name: {name!r}")
+    if len(_names) < NAMES:
+        _names[name] = key
+    return key
+
+
+def own_head(status: int, content_type: bytes | None, fields: list[tuple[bytes, bytes]]) -> ResponseHead:
+    """Return the head of an answer with fields of its own."""
+    lines = list(plain_head(200, content_type).headers.lines())
+    lines += fields
+    return response_head(status, lines)
 
 
 def plain_head(status: int, content_type: bytes | None) -> ResponseHead:
@@ -73,5 +92,5 @@ def plain_head(status: int, content_type: bytes | None) -> ResponseHead:
 
 _heads: dict[object, ResponseHead] = {}
 _heads_date = b""
-_CONTROLS: Final = bytes(code for code in [*range(0x20), 0x7F] if code != 0x09)
+_names: dict[str, bytes] = {}
 _TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"

@@ -7,8 +7,7 @@ from highper_core.events cimport Response as ResponseHead
 
 from highper_transports.exchange cimport Exchange
 
-from .date cimport http_date
-from .heads cimport field_line, plain_head
+from .heads cimport field_line, own_head, plain_head
 
 
 cdef int OPEN, FINISHED, SWITCHING, STREAMING, HEAD_SENT, SENT
@@ -27,6 +26,8 @@ cdef class Response(Part):
 
     cpdef Response text(self, str value)
     cpdef object take(self, object value)
+    @cython.locals(field=tuple)
+    cdef bint _has(self, bytes key) except -1
     cpdef Response _finish(self, bytes content, bytes content_type)
     cpdef ResponseHead _build_head(self)
     @cython.locals(exchange=Exchange)

@@ -26,11 +26,10 @@ from highper_core.events import Response as ResponseHead
 
 from .body import ContentSender
 from .cookies import SameSite, format_cookie
-from .date import http_date
 from .errors import ResponseError
 from .event_text import CONTENT_TYPE
 from .files import OpenFile
-from .heads import BYTES, HTML, JSON, MSGPACK, TEXT, FieldValue, field_line, plain_head
+from .heads import BYTES, HTML, JSON, MSGPACK, TEXT, FieldValue, field_line, own_head, plain_head
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -123,10 +122,16 @@ class Response(Part):
             return self
         if self._fields is None:
             self._fields = []
-        elif not append:
+        elif not append and self._has(key):
             self._fields = [field for field in self._fields if field[0] != key]
         self._fields.append((key, line))
         return self
+
+    def _has(self, key: Bytes) -> bool:
+        for field in self._fields or ():
+            if field[0] == key:
+                return True
+        return False
 
     def cookie(
         self,
@@ -357,11 +362,7 @@ class Response(Part):
         status = self._status or (204 if self._state == OPEN else 200)
         if self._fields is None:
             return plain_head(status, self._content_type)
-        lines = [(b"date", http_date())]
-        if self._content_type is not None:
-            lines.append((b"content-type", self._content_type))
-        lines += self._fields
-        return ResponseHead(status_code=status, headers=lines)
+        return own_head(status, self._content_type, self._fields)
 
     def _send_head(self) -> Exchange:
         """Send the head of a streamed answer, unless it has left; return the exchange."""
