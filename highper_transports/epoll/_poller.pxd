@@ -8,7 +8,7 @@ from ._sockets cimport Sockets
 
 cdef enum:
     BATCH = 256  # events of one epoll_wait
-    TOGETHER = 32  # sockets served in one go, for which all is received before and sent after
+    TOGETHER = 64  # sockets served in one go, for which all is received before and sent after
 
 
 cdef class Poller(Sockets):
