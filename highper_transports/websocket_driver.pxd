@@ -20,10 +20,12 @@ cdef class WebSocketDriver(Receiver):
     cdef OutgoingFlow _outgoing
     cdef unsigned int _corked
     cdef public bint full
+    cdef public bint deferred
     cdef readonly bint over
     cdef readonly bint pressed
     cdef readonly bint shut
     cdef bint _dirty
+    cdef bint _ended
     cdef bint _held
     cdef bint _pumping
     cdef int _phase

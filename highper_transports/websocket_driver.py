@@ -59,6 +59,8 @@ class WebSocketDriver(Receiver):
         core: the protocol's state; None before `take_over`.
         wire: the stream beneath; None before `take_over`.
         full: no more is parsed or read.
+        deferred: no more is parsed before the next pass, so that an answer to what was told leaves before a fault
+            behind it is.
         over: `ending` was told.
         shut: nothing can be sent any more: our Close has gone, or it is over.
         pressed: the peer takes less than is written, so whoever sends should wait.
@@ -66,6 +68,7 @@ class WebSocketDriver(Receiver):
 
     __slots__ = (
         "core",
+        "deferred",
         "full",
         "over",
         "pressed",
@@ -73,6 +76,7 @@ class WebSocketDriver(Receiver):
         "wire",
         "_corked",
         "_dirty",
+        "_ended",
         "_held",
         "_outgoing",
         "_phase",
@@ -85,9 +89,11 @@ class WebSocketDriver(Receiver):
         self.over = False
         self.shut = False
         self.full = False
+        self.deferred = False
         self.pressed = False
         self._corked = 0  # bytes of this step that may be many; while lingering, those that were dropped
         self._dirty = False
+        self._ended = False
         self._held = False
         self._outgoing: OutgoingFlow | None = None  # while the peer holds us up
         self._phase = OPEN
@@ -162,6 +168,7 @@ class WebSocketDriver(Receiver):
     def ended(self) -> None:
         """The peer sends no more: that is a Close, or a fault."""
         now = self.wire.transport.now()
+        self._ended = True
         if self._phase == OPEN:
             self.core.receive_data(b"", now)
             self._pump(now)
@@ -219,7 +226,7 @@ class WebSocketDriver(Receiver):
         if self._pumping:
             return
         self._pumping = True
-        over = False
+        self.deferred = over = False
         try:
             over = self._pull()
         except RemoteProtocolError as error:
@@ -230,13 +237,16 @@ class WebSocketDriver(Receiver):
             self.flush()
         if over:
             self._end(now)
-        elif self.full != self._held and self._phase == OPEN:
-            self._hold(now)
+        elif self._phase == OPEN:
+            if self.full != self._held:
+                self._hold(now)
+            if self.deferred and not self.full and self.core.unparsed:
+                self.wire.transport.call_soon(self._go_on)
 
     def _pull(self) -> bool:
         """Tell what has come; return whether the peer has closed."""
         core = self.core
-        while self._phase == OPEN and not self.full:
+        while self._phase == OPEN and not (self.full or self.deferred):
             event = core.next_event()
             kind = type(event)
             if kind is TextFragment:
@@ -353,7 +363,7 @@ class WebSocketDriver(Receiver):
             self._arm(now)
             return
         self.wire.resume_reading()
-        if self.core.state is _FAILED:
+        if self.core.state is _FAILED and not self._ended:
             self._phase = LINGERING
             self._corked = 0
             self.wire.write_eof()

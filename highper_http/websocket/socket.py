@@ -109,6 +109,7 @@ class WebSocket(Speaker):
             self._in_pieces = not finished
             core.gather = finished
         self._queued += _size(content)
+        self.deferred = finished
         if self._next is None:
             self._next = content
         else:
