@@ -6,10 +6,11 @@ Route.reach --name, socket, proxy, TLS--> stream --opening handshake--> exchange
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from highper_core.engines import Engine
-from highper_core.errors import Fault, HandshakeError, IncompleteMessage
+from highper_core.errors import Fault, HandshakeError, RemoteProtocolError
 from highper_core.events import Data, InformationalResponse, Response
 from highper_core.handshake import Acceptance, ClientOpening
 from highper_core.limits import Limits
@@ -28,6 +29,7 @@ from .denied import WebSocketDenied
 __all__ = ["Proposal", "Route", "agree"]
 
 DENIAL = 64 * 1024  # bytes kept of an answer that opens no WebSocket
+_NO_ANSWER = (Fault.HEAD_INCOMPLETE, Fault.HEAD_TIMEOUT)
 
 
 class Route(NamedTuple):
@@ -116,13 +118,16 @@ async def agree(driver: Driver, opening: ClientOpening) -> tuple[Exchange, Accep
                 raise WebSocketDenied(head, await _beginning(exchange)) from None
             if acceptance is not None:
                 return exchange, acceptance
-    except (IncompleteMessage, StreamBroken, StreamClosed) as error:
+    except (RemoteProtocolError, StreamBroken, StreamClosed) as error:
+        if isinstance(error, RemoteProtocolError) and error.fault not in _NO_ANSWER:
+            raise
         raise ConnectFailed(f"the server gave no answer: {error}") from error
 
 
 async def _beginning(exchange: Exchange) -> bytes:
-    """Return the content of an answer, or the beginning of it."""
+    """Return the content of an answer, or the beginning of it: as much as came, where it broke off."""
     content = b""
-    while len(content) < DENIAL and isinstance(event := await exchange.receive(), Data):
-        content += event.data
+    with suppress(RemoteProtocolError, StreamBroken):
+        while len(content) < DENIAL and isinstance(event := await exchange.receive(), Data):
+            content += event.data
     return content[:DENIAL]
