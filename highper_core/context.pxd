@@ -14,7 +14,7 @@ cdef class RequestContext:
     cdef public object exchange
     cdef public object task
     cdef public object variables
-    cdef object _locals
+    cdef readonly object _locals
 
     cpdef object detach(self)
     cpdef object reset(self)

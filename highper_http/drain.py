@@ -42,6 +42,7 @@ async def drain(
             close those at once.
     """
     transport = service.transport
+    latest = transport.now() + seconds + GRACE
     deadline = _CutOff(lambda: cut_off(service, dispatcher, site))
     transport.timers.arm(deadline, transport.now() + seconds)
     service.decline()
@@ -53,7 +54,9 @@ async def drain(
         if quiet is not None:
             await service.withdraw(quiet, seconds)
         await service.stop(seconds + GRACE)
-        while (dispatcher.is_sheltering or site.tasks) and not deadline.is_over:
+        while dispatcher.is_sheltering and not deadline.is_over:
+            await sleep(PAUSE)
+        while site.tasks and transport.now() < latest:
             await sleep(PAUSE)
     finally:
         transport.timers.cancel(deadline)

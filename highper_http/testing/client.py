@@ -17,6 +17,7 @@ from highper_core.events import END_OF_MESSAGE, Data
 from highper_core.events import Request as RequestHead
 from highper_core.events import Response as ResponseHead
 from highper_core.limits import Limits
+from highper_core.permessage_deflate import DeflateSettings
 from highper_transports.driver import Driver
 from highper_transports.errors import StreamClosed, TransportError
 from highper_transports.exchange import Exchange
@@ -25,6 +26,7 @@ from highper_transports.memory import MemoryTransport
 from ..endpoint import Handler
 from ..routing import Router
 from ..server import Server
+from ..websocket.connecting import Connecting, connect
 from .answers import Answer, StreamedAnswer
 from .multipart import Files, encode_multipart
 
@@ -171,6 +173,34 @@ class TestClient:
     async def options(self, path: str, **options: Any) -> Answer:
         """Send an OPTIONS. Options as `request`."""
         return await self.request("OPTIONS", path, **options)
+
+    # WebSockets
+
+    def websocket(
+        self,
+        path: str,
+        *,
+        subprotocols: Iterable[str] = (),
+        headers: Fields = (),
+        origin: str | None = None,
+        deflate: DeflateSettings | None = None,
+        limits: Limits | None = None,
+    ) -> Connecting:
+        """Open a WebSocket: `async with client.websocket("/ws") as socket`. Options as for `highper_http.connect`."""
+        lines = [*self._headers, *_pairs(headers)]
+        if self.cookies:
+            lines.append(("cookie", "; ".join([f"{name}={value}" for name, value in self.cookies.items()])))
+        return connect(
+            "ws://testserver" + quote(path, safe=_TARGET_SAFE),
+            subprotocols=subprotocols,
+            headers=lines,
+            origin=origin,
+            deflate=deflate,
+            limits=limits,
+            address=self.server.addresses[0],
+            transport=self.transport,
+            engine=self._engine,
+        )
 
     # Connections
 

@@ -94,6 +94,7 @@ class SocketEndpoint:
         handshake = Handshake(opening, exchange, self.settings, site)
         opened = Opened(request._head, exchange.stream, request._route, request._values, request._forwarding)
         opened.handshake = handshake
+        opened.locals = request.context._locals
         variables = copy_context()
         if self.listener is None:
             handshake.socket = WebSocket(self.settings, opened)

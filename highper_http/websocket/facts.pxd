@@ -10,3 +10,4 @@ cdef class SocketFacts(WebSocketDriver):
 
     cdef object _unanswered(self)
     cdef object _have_extras(self)
+    cdef object _tell_watchers(self)

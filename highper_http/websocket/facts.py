@@ -11,7 +11,7 @@ from highper_transports.websocket_driver import WebSocketDriver
 from .waits import Extras
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ..headers import Headers
     from ..request import Request
@@ -135,10 +135,29 @@ class SocketFacts(WebSocketDriver):
         """What HTTP middleware left for this socket, and what its own code keeps."""
         extras = self._have_extras()
         if extras.locals is None:
-            extras.locals = Locals()
+            left = None if self._opened is None else self._opened.locals
+            extras.locals = Locals() if left is None else left
         return extras.locals
 
     def _have_extras(self) -> Extras:
         if self._extras is None:
             self._extras = Extras()
         return self._extras
+
+    # The end, for others
+
+    def on_closed(self, callback: Callable[[Any], object]) -> None:
+        """Call `callback(socket)` once no message can be sent any more, which has not come yet.
+
+        Raises:
+            RuntimeError: it is not open, or no longer.
+        """
+        if self.shut or self.core is None:
+            raise RuntimeError("the WebSocket is not open")
+        self._have_extras().watchers.append(callback)
+
+    def _tell_watchers(self) -> None:
+        if self._extras is not None:
+            watchers, self._extras.watchers = self._extras.watchers, []
+            for watcher in watchers:
+                watcher(self)

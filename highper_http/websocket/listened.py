@@ -50,8 +50,10 @@ class ListenedSocket(Speaker):
         if not listener.keep_request:
             opened = self._opened
             self._opened = None
-            if opened is not None and opened.subprotocol is not None:
-                self._have_extras().subprotocol = opened.subprotocol
+            if opened is not None and (opened.subprotocol is not None or opened.locals is not None):
+                extras = self._have_extras()
+                extras.subprotocol = opened.subprotocol
+                extras.locals = extras.locals or opened.locals
 
     def arrived(self, content: Any, finished: bool) -> None:
         """Tell of a message."""

@@ -9,6 +9,7 @@ from highper_core.limits import Limits
 from ..request import Request
 
 if TYPE_CHECKING:
+    from highper_core.context import Locals
     from highper_core.events import Request as RequestHead
     from highper_transports.stream import Stream
 
@@ -31,10 +32,11 @@ class Opened:
 
     Attributes:
         subprotocol: agreed on, or None.
+        locals: what HTTP middleware left, or None.
         handshake: until it is answered; None at a client.
     """
 
-    __slots__ = ("forwarding", "handshake", "head", "route", "stream", "subprotocol", "values")
+    __slots__ = ("forwarding", "handshake", "head", "locals", "route", "stream", "subprotocol", "values")
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class Opened:
         self.forwarding = forwarding
         self.subprotocol: str | None = None
         self.handshake: Handshake | None = None
+        self.locals: Locals | None = None
 
     def request(self) -> Request:
         """Return the request, to be looked at. It has no content."""

@@ -367,6 +367,7 @@ class Speaker(SocketFacts):
         self.close_code, self.close_reason = code, reason
         if backlog is not None:
             backlog.clear()
+        self._tell_watchers()
 
     def ending(self, code: int, reason: str) -> None:
         """Keep what the peer said at the end, and end every wait."""
@@ -377,6 +378,7 @@ class Speaker(SocketFacts):
             backlog.clear()
         if self._extras is not None:
             self._extras.answer_all()
+        self._tell_watchers()
 
     def shutdown(self) -> None:
         """The server stops."""

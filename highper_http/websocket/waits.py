@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,16 +75,18 @@ class Extras:
         pings: who waits for a Pong, by what the Ping held, in order.
         closers: who waits for the end.
         subprotocol: agreed on, where nothing else is kept of the handshake.
+        watchers: called once no message can be sent any more.
         locals: see `Speaker.locals`.
     """
 
-    __slots__ = ("closers", "locals", "pings", "subprotocol", "_number")
+    __slots__ = ("closers", "locals", "pings", "subprotocol", "watchers", "_number")
 
     def __init__(self) -> None:
         self.closers: list[IWaiter] = []
         self.locals: Locals | None = None
         self.pings: dict[bytes, IWaiter] = {}
         self.subprotocol: str | None = None
+        self.watchers: list[Callable[[Any], object]] = []
         self._number = 0
 
     def expect(self, transport: ITransport) -> tuple[bytes, IWaiter]:
