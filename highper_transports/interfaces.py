@@ -98,6 +98,9 @@ class IWaiter(Interface):
     def wake(error: BaseException | None = None) -> None:
         """End the wait, with `error` raised in the waiting task. Idempotent; never runs the task synchronously."""
 
+    def wake_now() -> None:
+        """End the wait, and let the waiting task go on inside this call, where no task is current; else as `wake`."""
+
     def __await__() -> Generator[Any, None, None]:
         """Wait. Cancellation of the waiting task leaves the waiter spent."""
 

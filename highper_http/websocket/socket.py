@@ -109,7 +109,6 @@ class WebSocket(Speaker):
             self._in_pieces = not finished
             core.gather = finished
         self._queued += _size(content)
-        self.deferred = finished
         if self._next is None:
             self._next = content
         else:
@@ -122,7 +121,8 @@ class WebSocket(Speaker):
             ):
                 self.full = True
         if self._receiver is not None:
-            self._receiver.wake()
+            self._receiver.wake_now()
+        self.deferred = finished and self._next is not None
 
     def ending(self, code: int, reason: str) -> None:
         """Let who receives know."""

@@ -7,7 +7,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import Context
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from zope.interface import implementer
 
 from ..errors import ConnectFailed
-from ..interfaces import IListener, ITransport, IWaiter
+from ..interfaces import IListener, ITransport
 from ..rest import Rest
 from ..sockets import Binding, address_of
 from ..stream import Stream
@@ -24,8 +24,9 @@ from ..tls import TLS
 from .proxied import SecureProxies
 from .stream import WireStream
 from .tasks import EagerLoop, TaskStarter
+from .waiter import AsyncioWaiter
 
-__all__ = ["AsyncioListener", "AsyncioStream", "AsyncioTransport", "AsyncioWaiter"]
+__all__ = ["AsyncioListener", "AsyncioStream", "AsyncioTransport"]
 
 RETRY = 1.0  # seconds until a listener that could not go on accepting tries again
 
@@ -38,28 +39,6 @@ class AsyncioStream(WireStream, asyncio.Protocol):
     """One peer's bytes over a loop's transport, as its protocol."""
 
     __slots__ = ()
-
-
-@implementer(IWaiter)
-class AsyncioWaiter:
-    """A future, of which only the end can be seen."""
-
-    __slots__ = ("_future",)
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._future: asyncio.Future[None] = loop.create_future()
-
-    def wake(self, error: BaseException | None = None) -> None:
-        """End the wait, with `error` raised in the waiting task."""
-        if self._future.done():
-            return
-        if error is None:
-            self._future.set_result(None)
-        else:
-            self._future.set_exception(error)
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return self._future.__await__()
 
 
 @implementer(IListener)

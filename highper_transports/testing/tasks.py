@@ -221,6 +221,35 @@ async def a_waiter_wakes_once(stage: Stage) -> None:
 
 
 @promise
+async def a_waiter_woken_now_lets_its_task_go_on_at_once(stage: Stage) -> None:
+    """`wake_now` steps the waiting task inside the call where no task is current; inside a task the step waits."""
+    seen: list[Any] = []
+
+    async def work(waiter: Any) -> None:
+        await waiter
+        seen.append(asyncio.current_task())
+
+    waiter = stage.transport.waiter()
+    task = stage.transport.spawn(work(waiter), copy_context())
+    await anyio.sleep(0)
+
+    def act() -> list[Any]:
+        waiter.wake_now()
+        waiter.wake_now()
+        return list(seen)
+
+    inside = await stage.in_callback(act)
+    ensure(inside == [task], "the waiting task did not go on inside wake_now()")
+    seen.clear()
+    waiter = stage.transport.waiter()
+    stage.transport.spawn(work(waiter), copy_context())
+    await anyio.sleep(0)
+    waiter.wake_now()
+    ensure(not seen, "a step ran inside another task's step")
+    await stage.until(lambda: len(seen) == 1, "a task goes on after wake_now() where another one is current")
+
+
+@promise
 async def a_waiter_passes_an_error_on(stage: Stage) -> None:
     """`wake(error)` raises the error in the waiting task."""
     waiter = stage.transport.waiter()

@@ -45,6 +45,8 @@ class Waiter:
             if self.task is not None:
                 self.transport.call_soon(self.task.step)
 
+    wake_now = wake
+
     def __await__(self) -> Generator[Any, None, None]:
         if not self.done:
             self.task = yield self

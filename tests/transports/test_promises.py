@@ -139,6 +139,9 @@ class LosingWaiter(MemoryTransport):
                 if self.waiting:  # a wake-up before the wait is lost
                     inner.wake(error)
 
+            def wake_now(self) -> None:
+                inner.wake_now()
+
             def __await__(self) -> Any:
                 self.waiting = True
                 return inner.__await__()
