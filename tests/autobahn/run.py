@@ -1,6 +1,7 @@
-"""Let the Autobahn suite judge the core: both engines, both sides, with and without compression.
+"""Let the Autobahn suite judge us: both engines, server and client, with and without compression.
 
 Usage: python tests/autobahn/run.py WSTEST OUT [--all] [--only plain|deflate] [--engine E ...] [--side S ...]
+                                    [--transport T]
 
 WSTEST is the suite's program. Runs the 301 cases of sections 1-7, 9 and 10 without compression, and sections 12 and 13
 with it; of those two 12.1 and 13.1 alone unless `--all`. Prints a table and writes it to OUT/summary.md; status 1 for
@@ -33,7 +34,8 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="sections 12 and 13 whole")
     parser.add_argument("--only", choices=["plain", "deflate"], help="without compression alone, or with it")
     parser.add_argument("--engine", nargs="+", default=["fast", "portable"])
-    parser.add_argument("--side", nargs="+", default=["server", "client"], choices=["server", "client"])
+    parser.add_argument("--side", nargs="+", default=list(SIDES), choices=list(SIDES))
+    parser.add_argument("--transport", default="auto")
     options = parser.parse_args()
     sets = {} if options.only == "deflate" else {"plain": PLAIN}
     if options.only != "plain":
@@ -43,7 +45,8 @@ def main() -> int:
         for engine in options.engine:
             for side in options.side:
                 started = time.monotonic()
-                found = judge(options.wstest, options.out / f"{name}-{engine}-{side}", side, engine, cases)
+                out = options.out / f"{name}-{engine}-{side}"
+                found = judge(options.wstest, out, side, engine, options.transport, cases)
                 counted = Counter(found.values())
                 rows.append((name, engine, side, len(found), counted, time.monotonic() - started))
                 bad += [f"{name} {engine} {side} {case}: {said}" for case, said in found.items() if said not in GOOD]
@@ -56,17 +59,19 @@ def main() -> int:
 
 
 GOOD = ("OK", "INFORMATIONAL")
+SIDES = {"server": ["server"], "listener": ["server", "--style", "listener"], "client": ["client"]}
+"""Whom the suite talks to: a coroutine, a listener, and our client."""
 
 
-def judge(wstest: Path, out: Path, side: str, engine: str, cases: list[str]) -> dict[str, str]:
+def judge(wstest: Path, out: Path, side: str, engine: str, transport: str, cases: list[str]) -> dict[str, str]:
     """Return for each case what the suite says of our `side`; of its close, too, where that is not good."""
     out.mkdir(parents=True, exist_ok=True)
-    ours = [sys.executable, str(HERE / "echo.py"), side, "--engine", engine]
+    ours = [sys.executable, str(HERE / "echo.py"), *SIDES[side], "--engine", engine, "--transport", transport]
     if cases != PLAIN:
         ours.append("--deflate")
     spec: dict[str, Any] = {"outdir": str(out), "cases": cases, "exclude-cases": [], "exclude-agent-cases": {}}
     theirs = [str(wstest), "--spec", str(out / "spec.json"), "--mode"]
-    if side == "server":
+    if side != "client":
         with subprocess.Popen(ours, stdout=subprocess.PIPE, text=True) as server:
             try:
                 assert server.stdout is not None
