@@ -86,7 +86,8 @@ class Crew:
         size: slots.
         drain: seconds a worker may take to end.
         patient: who cannot start is not tried again before the next `renew`, and never the end of everything.
-        overlap: who is replaced keeps its peers until they can leave without losing a request.
+        overlap: who is replaced keeps its peers until they can leave without losing a request. Without it a reload
+            is over when the last of them has ended: from then on nobody meets the code of before.
 
     Attributes:
         slots: places.
@@ -108,7 +109,8 @@ class Crew:
         self._hire = hire
         self._drain = drain
         self._patient = patient
-        self._farewell = WITHDRAW if overlap else STOP
+        self._overlap = overlap
+        self._outlived: list[Worker] = []  # whose end completes a reload
         self.slots = [Slot(number) for number in range(size)]
         self.leaving: list[Worker] = []
         self.renewing = False
@@ -193,6 +195,9 @@ class Crew:
         if worker in self.leaving:
             self.leaving.remove(worker)
             logger.info("worker %d has ended", worker.pid)
+            if worker in self._outlived:
+                self._outlived.remove(worker)
+                self._reloaded()
             return
         for slot in self.slots:
             if slot.coming is worker:
@@ -255,7 +260,9 @@ class Crew:
         together = self.renewing and self.started
         if together and all(slot.coming is not None and slot.coming.is_ready for slot in self.slots):
             together = self.renewing = False
-            logger.info("reloaded")
+            if not self._overlap:
+                self._outlived += [slot.current for slot in self.slots if slot.current is not None]
+            self._reloaded()
         if not together:
             for slot in self.slots:
                 if slot.coming is not None and slot.coming.is_ready:
@@ -270,6 +277,10 @@ class Crew:
                     logger.error("no worker could be started: %s", error)
                     slot.failed(now)
 
+    def _reloaded(self) -> None:
+        if not (self._outlived or self.stopping):
+            logger.info("reloaded")
+
     def _lacks(self, slot: Slot) -> bool:
         if slot.current is None or self.renewing:
             return True
@@ -282,7 +293,7 @@ class Crew:
 
     def _dismiss(self, worker: Worker, now: float) -> None:
         self.leaving.append(worker)
-        worker.order(self._farewell, now + self._drain + GRACE)
+        worker.order(WITHDRAW if self._overlap else STOP, now + self._drain + GRACE)
 
     def judge(self, now: float, patience: float) -> None:
         """End who did not end in time, and, where `patience` is not 0, who has not given a sign of life for so long."""

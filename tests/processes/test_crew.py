@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from itertools import count
 from math import inf
+
+import pytest
 
 from highper_transports.workers.crew import FAILURES, STEADY, Crew, reap
 from highper_transports.workers.post import QUIT, STOP, WITHDRAW
@@ -194,6 +197,22 @@ def test_a_reload_waits_for_all_and_then_replaces_all() -> None:
     bench.gone(old[1])
     assert bench.crew.leaving == []
     assert len(bench.hired) == 4
+
+
+def test_without_overlap_a_reload_is_over_when_the_old_ones_have_ended(caplog: pytest.LogCaptureFixture) -> None:
+    """Who asks after it is told of meets nothing of before."""
+    caplog.set_level(logging.INFO, "highper")
+    bench = Bench(2, overlap=False)
+    old = bench.started()
+    bench.crew.renew(bench.now)
+    bench.advance()
+    for person in bench.hired[2:]:
+        bench.ready(person)
+    assert [person.orders for person in old] == [[STOP], [STOP]]
+    bench.gone(old[0])
+    assert "reloaded" not in caplog.messages
+    bench.gone(old[1])
+    assert caplog.messages.count("reloaded") == 1
 
 
 def test_a_reload_that_fails_sends_the_new_ones_away() -> None:
