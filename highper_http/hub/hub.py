@@ -63,7 +63,8 @@ class Hub:
         self._compression = compression if compression is not None else Compression()
         self._topics: dict[str, Topic] = {}
         self._left: dict[str, None] = {}  # topics without a subscriber that are kept, the one left first in front
-        self._joined: dict[ISubscriber, dict[str, str | None]] = {}  # as whom each is in which topics
+        self._members: dict[ISubscriber, _Member] = {}
+        self._leave_all = self._closed  # one for all
         self._on_presence: list[Callable[[str, str, bool], object]] = []
         self._on_gap: list[Callable[[], object]] = []
         self._handed = 0  # deliveries by `publish` since others had the loop
@@ -106,26 +107,26 @@ class Hub:
             False where messages behind `after` are missing, and where the subscriber has ended.
 
         Raises:
-            RuntimeError: the hub has a bus and is not running.
+            RuntimeError: the socket is not open yet, or the hub has a bus and is not running.
             ValueError: the topic is empty, or `who` is said to a hub without presence.
         """
         if who is not None and self._line.presence is None:
             raise ValueError("this hub was made without presence")
         if subscriber.closed:
             return False
-        joined = self._joined.get(subscriber)
-        if joined is None:
-            joined = self._joined[subscriber] = {}
-            subscriber.on_closed(self._closed)
-        if topic in joined:
+        member = self._members.get(subscriber)
+        if member is None:
+            subscriber.on_closed(self._leave_all)
+            member = self._members[subscriber] = _Member(form_of(subscriber.window_bits))
+        if topic in member.topics:
             return True
         place = self._place(topic)
-        complete = after is None or self._hand_over(subscriber, place, after)
+        complete = after is None or self._hand_over(subscriber, member.form, place, after)
         if subscriber.closed:  # that was too much for it
             self._let_go(place)
             return False
-        joined[topic] = who
-        place.add(subscriber, form_of(subscriber.window_bits))
+        member.topics[topic] = who
+        place.add(subscriber, member.form)
         self._left.pop(topic, None)
         if who is not None and self._line.presence is not None:
             self._line.presence.came(topic, who)
@@ -133,21 +134,23 @@ class Hub:
 
     def leave(self, subscriber: ISubscriber, topic: str) -> None:
         """Let `subscriber` have no more of `topic`. No effect where it is not there."""
-        joined = self._joined.get(subscriber)
-        if joined is not None and topic in joined:
-            self._leave(subscriber, topic, joined.pop(topic))
+        member = self._members.get(subscriber)
+        if member is not None and topic in member.topics:
+            self._leave(subscriber, member, topic)
 
     async def settled(self, topic: str) -> None:
         """Wait until `topic`, which somebody here has joined, hears other processes, too."""
         await self._line.settled(topic)
 
     def _closed(self, subscriber: ISubscriber) -> None:
-        for topic, who in self._joined.pop(subscriber).items():
-            self._leave(subscriber, topic, who)
+        member = self._members.pop(subscriber)
+        for topic in list(member.topics):
+            self._leave(subscriber, member, topic)
 
-    def _leave(self, subscriber: ISubscriber, topic: str, who: str | None) -> None:
+    def _leave(self, subscriber: ISubscriber, member: _Member, topic: str) -> None:
+        who = member.topics.pop(topic)
         place = self._topics[topic]
-        place.discard(subscriber, form_of(subscriber.window_bits))
+        place.discard(subscriber, member.form)
         if who is not None and self._line.presence is not None:
             self._line.presence.went(topic, who)
         self._let_go(place)
@@ -266,12 +269,11 @@ class Hub:
             self._forget_old(self._archive.history, now)
         place.deliver(publication)
 
-    def _hand_over(self, subscriber: ISubscriber, place: Topic, after: str) -> bool:
+    def _hand_over(self, subscriber: ISubscriber, form: int, place: Topic, after: str) -> bool:
         if self._archive is None:
             return False
         self._archive.trim(place, current_time())
         complete, missed = self._archive.behind(place, after)
-        form = form_of(subscriber.window_bits)
         for publication in missed:
             data, compressed = publication.encoded(form)
             complete = subscriber.post(data, compressed=compressed, key=publication.key) and complete
@@ -319,6 +321,16 @@ class Hub:
                 self._archive.interrupt(place)
         for hook in self._on_gap:
             _call(hook)
+
+
+class _Member:
+    """A subscriber: its form, and as whom it is in which topics."""
+
+    __slots__ = ("form", "topics")
+
+    def __init__(self, form: int) -> None:
+        self.form = form
+        self.topics: dict[str, str | None] = {}
 
 
 def _check_topic(name: str) -> None:

@@ -315,7 +315,7 @@ def _client(url: str, silence: float, options: dict[str, Any]) -> Redis:
         from redis.backoff import NoBackoff
     except ImportError as error:
         raise ConfigError("a bus through Redis needs redis-py: pip install highper[redis]") from error
-    given: dict[str, Any] = {"socket_timeout": silence, "socket_connect_timeout": silence, "retry": Retry(NoBackoff(), 0)}
+    given: dict[str, Any] = {"socket_timeout": silence, "retry": Retry(NoBackoff(), 0)}
     try:
         client: Redis = Redis.from_url(url, **given | options)
     except ValueError as error:

@@ -111,7 +111,7 @@ def test_it_is_a_bus() -> None:
 
 
 def test_everybody_sees_one_order(provider: Any, store: Store) -> None:
-    """Of what two hubs publish at the same time; text as text, bytes as bytes, nothing twice, nothing from elsewhere."""
+    """Of what two hubs publish at the same time; text as text, bytes as bytes, nothing twice, none from elsewhere."""
 
     async def main(one: Hub, other: Hub) -> None:
         here, there, elsewhere = await joined(one), await joined(other), await joined(other, "hall")
