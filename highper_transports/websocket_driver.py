@@ -195,6 +195,7 @@ class WebSocketDriver(Receiver):
             return
         self._outgoing = None
         if self._phase == OPEN:
+            self.flush()
             self.relieved()
 
     def expired(self, now: float) -> None:
@@ -320,9 +321,11 @@ class WebSocketDriver(Receiver):
                 self.flush()
 
     def flush(self) -> None:
-        """Write what was framed."""
-        if not self._dirty or self._phase != OPEN:
-            return
+        """Write what was framed. While the peer takes nothing it stays in the core, which bounds what it owes."""
+        if self._dirty and self._phase == OPEN and not self.pressed:
+            self._write()
+
+    def _write(self) -> None:
         self._dirty = False
         length, self._corked = self._corked, 0
         if length > PIECES:
@@ -364,6 +367,8 @@ class WebSocketDriver(Receiver):
             return
         self.wire.resume_reading()
         if self.core.state is _FAILED and not self._ended:
+            if self._dirty:
+                self._write()
             self._phase = LINGERING
             self._corked = 0
             self.wire.write_eof()
@@ -374,6 +379,8 @@ class WebSocketDriver(Receiver):
     def _leave(self, now: float) -> None:
         """Close after what was written; a peer that does not take it is given up in time."""
         if self._phase < CLOSING:
+            if self._dirty:
+                self._write()
             self._phase = CLOSING
             self.wire.close()
             if self.wire.unwritten:
