@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from time import time
 from typing import Any, Final
 
-__all__ = ["Step", "clock_second", "copy_of", "is_text", "resume", "run_in"]
+__all__ = ["Step", "call_in", "clock_second", "copy_of", "is_text", "resume", "run_in"]
 
 _CONTROLS: Final = bytes(code for code in [*range(0x20), 0x7F] if code != 0x09)
 
@@ -41,6 +41,11 @@ def resume(coroutine: Coroutine[Any, Any, Any], step: Step) -> Any:
 def run_in(variables: Context, step: Step) -> Any:
     """Run `step` in the context `variables`."""
     return variables.run(step.go)
+
+
+def call_in(variables: Context, function: Callable[[Any, Any], Any], first: Any, second: Any) -> Any:
+    """Call `function(first, second)` in the context `variables`."""
+    return variables.run(function, first, second)
 
 
 def copy_of(variables: Context) -> Context:

@@ -54,6 +54,15 @@ cpdef object run_in(object variables, Step step):
         PyContext_Exit(variables)
 
 
+cpdef object call_in(object variables, object function, object first, object second):
+    """Call `function(first, second)` in the context `variables`."""
+    PyContext_Enter(variables)
+    try:
+        return function(first, second)
+    finally:
+        PyContext_Exit(variables)
+
+
 cpdef object copy_of(object variables):
     """Return a copy of a context."""
     return PyContext_Copy(variables)

@@ -16,7 +16,7 @@ from ..endpoint import Call, Handler, is_coroutine_function
 from ..errors import Forbidden, HTTPError, ServiceUnavailable, SetupError
 from ..middleware import compose
 from .handshake import Handshake
-from .listened import ListenedSocket
+from .listened import Callbacks, ListenedSocket
 from .listener import WebSocketListener, inspect_listener
 from .opened import Opened
 from .origin import Origins
@@ -56,12 +56,12 @@ class SocketEndpoint:
         layers: Sequence[SocketMiddleware] = (),
         site: Site | None = None,
     ) -> None:
-        self.listener: WebSocketListener | None = None
+        self.callbacks: Callbacks | None = None
         run: Any = handler
         if isinstance(handler, WebSocketListener) or _is_listener_class(handler):
-            self.listener = inspect_listener(handler)
-            handler = self.listener  # one for all servers
-            run = self.listener.on_connect
+            handler = inspect_listener(handler)  # one for all servers
+            self.callbacks = Callbacks(handler)
+            run = handler.on_connect
         runs: list[Callable[..., Any]] = [run, *layers]
         for function in runs:
             if not is_coroutine_function(function):
@@ -96,10 +96,10 @@ class SocketEndpoint:
         opened.handshake = handshake
         opened.locals = request.context._locals
         variables = copy_context()
-        if self.listener is None:
+        if self.callbacks is None:
             handshake.socket = WebSocket(self.settings, opened)
         else:
-            handshake.socket = ListenedSocket(self.settings, opened, self.listener, variables)
+            handshake.socket = ListenedSocket(self.settings, opened, self.callbacks, variables)
         site.start(handshake, self._run, variables, request.route.label)
         limits = self.settings.limits or site.limits
         try:

@@ -8,20 +8,39 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 
+from .._native import call_in
+from .listener import WebSocketListener
 from .settings import Policy
 from .speaker import Speaker
 
 if TYPE_CHECKING:
-    from .listener import WebSocketListener
     from .opened import Opened
     from .settings import SocketSettings
 
-__all__ = ["ListenedSocket"]
+__all__ = ["Callbacks", "ListenedSocket"]
 
 logger = logging.getLogger("highper.error")
 
 BLOCK: Final = int(Policy.BLOCK)
 INTERNAL_ERROR: Final = 1011
+
+
+class Callbacks:
+    """A listener's methods, looked up once.
+
+    Attributes:
+        listener: whose.
+        text, data: told of messages.
+    """
+
+    __slots__ = ("data", "listener", "text")
+
+    def __init__(self, listener: WebSocketListener) -> None:
+        kind = type(listener)
+        self.listener = listener
+        whole = listener.on_message
+        self.text: Any = whole if kind.on_text is WebSocketListener.on_text else listener.on_text
+        self.data: Any = whole if kind.on_bytes is WebSocketListener.on_bytes else listener.on_bytes
 
 
 class ListenedSocket(Speaker):
@@ -30,13 +49,11 @@ class ListenedSocket(Speaker):
     Where the policy is to block, it is not read from while the peer does not take what is sent.
     """
 
-    __slots__ = ("_is_open", "_listener", "_variables")
+    __slots__ = ("_callbacks", "_is_open", "_variables")
 
-    def __init__(
-        self, settings: SocketSettings, opened: Opened, listener: WebSocketListener, variables: Context
-    ) -> None:
+    def __init__(self, settings: SocketSettings, opened: Opened, callbacks: Callbacks, variables: Context) -> None:
         Speaker.__init__(self, settings, opened)
-        self._listener = listener
+        self._callbacks = callbacks
         self._variables = variables
         self._is_open = False
 
@@ -44,7 +61,7 @@ class ListenedSocket(Speaker):
 
     def opened(self) -> None:
         """Tell so, and let go of the request."""
-        listener = self._listener
+        listener = self._callbacks.listener
         self._is_open = True
         self._call(listener.on_open)
         if not listener.keep_request:
@@ -59,12 +76,9 @@ class ListenedSocket(Speaker):
         """Tell of a message."""
         if self.shut:
             return
-        listener = self._listener
+        callbacks = self._callbacks
         try:
-            if type(content) is str:
-                self._variables.run(listener.on_text, self, content)
-            else:
-                self._variables.run(listener.on_bytes, self, content)
+            call_in(self._variables, callbacks.text if type(content) is str else callbacks.data, self, content)
         except Exception as error:
             self._failed(error)
         if self.pressed and self._settings.policy == BLOCK:
@@ -72,12 +86,12 @@ class ListenedSocket(Speaker):
 
     def pinged(self, data: bytes) -> None:
         """Tell of a Ping."""
-        self._call(self._listener.on_ping, data)
+        self._call(self._callbacks.listener.on_ping, data)
 
     def ponged(self, data: bytes) -> None:
         """Tell of a Pong."""
         Speaker.ponged(self, data)
-        self._call(self._listener.on_pong, data)
+        self._call(self._callbacks.listener.on_pong, data)
 
     def relieved(self) -> None:
         """Send what waits, and read on."""
@@ -85,14 +99,14 @@ class ListenedSocket(Speaker):
         if not self.pressed:
             self.make_room()
             if self._backlog is None:
-                self._call(self._listener.on_writable)
+                self._call(self._callbacks.listener.on_writable)
 
     def ending(self, code: int, reason: str) -> None:
         """Tell of the end."""
         Speaker.ending(self, code, reason)
         if self._is_open:
             self._is_open = False
-            self._call(self._listener.on_close, self.close_code, self.close_reason)
+            self._call(self._callbacks.listener.on_close, self.close_code, self.close_reason)
 
     def _call(self, callback: Callable[..., object], *args: Any) -> None:
         try:
@@ -101,5 +115,5 @@ class ListenedSocket(Speaker):
             self._failed(error)
 
     def _failed(self, error: Exception) -> None:
-        logger.error("a callback of %s failed", type(self._listener).__qualname__, exc_info=error)
+        logger.error("a callback of %s failed", type(self._callbacks.listener).__qualname__, exc_info=error)
         self._shut(INTERNAL_ERROR)

@@ -43,4 +43,7 @@ cdef class Receive:
     cdef object _end(self)
 
 
+@cython.locals(wait=Receive)
+cdef Receive _receive(WebSocket socket, int kind)
+
 cdef Py_ssize_t _size(object content) except -1

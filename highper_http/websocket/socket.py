@@ -67,23 +67,23 @@ class WebSocket(Speaker):
             WebSocketClosed: there is none, and will be none.
             StreamBusy: another task is receiving.
         """
-        return Receive(self, MESSAGE)
+        return _receive(self, MESSAGE)
 
     def receive_text(self) -> Receive:
         """Wait for the next message, which must be text. A peer that sends another is told so by a Close with 1003."""
-        return Receive(self, TEXT)
+        return _receive(self, TEXT)
 
     def receive_bytes(self) -> Receive:
         """Wait for the next message, which must be binary. As `receive_text`."""
-        return Receive(self, BYTES)
+        return _receive(self, BYTES)
 
     def receive_json(self) -> Receive:
         """Wait for the next message, and return what it says as JSON. What is none is answered by a Close with 1007."""
-        return Receive(self, JSON)
+        return _receive(self, JSON)
 
     def receive_msgpack(self) -> Receive:
         """Wait for the next message, which must be binary, and return what it says as MessagePack."""
-        return Receive(self, MSGPACK)
+        return _receive(self, MSGPACK)
 
     def receive_stream(self) -> IncomingStream:
         """Return the next message as an iterator of its pieces, as they come."""
@@ -95,7 +95,7 @@ class WebSocket(Speaker):
 
     def __anext__(self) -> Receive:
         """Wait for the next message, or the end."""
-        return Receive(self, NEXT)
+        return _receive(self, NEXT)
 
     # What comes, from the driver
 
@@ -153,7 +153,7 @@ class WebSocket(Speaker):
         """Return the next piece of a message, and whether it ends with it."""
         if self._next is None and self.core is not None:
             self.core.gather = False
-        piece = await Receive(self, PIECE)
+        piece = await _receive(self, PIECE)
         if type(piece) is tuple:
             self._inside = not piece[1]
             return piece
@@ -165,11 +165,10 @@ class Receive:
 
     __slots__ = ("_kind", "_parts", "_socket", "_wait")
 
-    def __init__(self, socket: WebSocket, kind: int) -> None:
-        self._socket = socket
-        self._kind = kind
-        self._parts: list[Any] | None = None  # of a message that comes in pieces nobody has asked for
-        self._wait: Any = None
+    _kind: int
+    _parts: list[Any] | None  # of a message that comes in pieces nobody has asked for
+    _socket: WebSocket
+    _wait: Any
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self
@@ -196,18 +195,17 @@ class Receive:
             self._leave()
 
     def _step(self, error: BaseException | None) -> Any:
+        socket = self._socket
         wait = self._wait
         if wait is not None:
-            try:
-                return wait.send(None) if error is None else wait.throw(error)
-            except StopIteration:
-                self._leave()
-            except BaseException:
-                self._leave()
-                raise
-        elif error is not None:
+            waits = None
+            if error is None and socket._next is None and not socket.shut:
+                waits = next(wait, None)
+            if waits is not None:  # woken by somebody else than us
+                return waits
+            self._leave()
+        if error is not None:
             raise error
-        socket = self._socket
         while socket._next is not None:
             content = socket._take()
             if type(content) is tuple and self._kind != PIECE:
@@ -221,7 +219,7 @@ class Receive:
         waiter = socket._receiver = socket.wire.transport.waiter()
         socket._turns = 0
         self._wait = wait = waiter.__await__()
-        return wait.send(None)
+        return next(wait)
 
     def _leave(self) -> None:
         self._wait = None
@@ -273,6 +271,15 @@ class Receive:
         if self._kind == NEXT and closed.is_clean:
             raise StopAsyncIteration
         raise closed
+
+
+def _receive(socket: WebSocket, kind: int) -> Receive:
+    wait = Receive.__new__(Receive)
+    wait._kind = kind
+    wait._parts = None
+    wait._socket = socket
+    wait._wait = None
+    return wait
 
 
 def _size(content: Any) -> int:

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """What is awaited at a WebSocket, besides the next message."""
 
 from __future__ import annotations
@@ -21,13 +22,7 @@ class _Done:
     __slots__ = ()
 
     def __await__(self) -> Generator[Any, Any, None]:
-        return self
-
-    def __iter__(self) -> _Done:
-        return self
-
-    def __next__(self) -> None:
-        raise StopIteration
+        return _NOTHING  # type: ignore[no-any-return]
 
     def send(self, value: object) -> None:
         """End."""
@@ -41,6 +36,7 @@ class _Done:
         """End."""
 
 
+_NOTHING: Any = iter(())
 DONE: Awaitable[None] = _Done()
 
 

@@ -1,7 +1,7 @@
 # cython: annotation_typing=False
 """The wait of one task for one event, without a future.
 
-To a task it is one all the same: asyncio's protocol of futures is what it takes to be awaited. But who ends the wait may
+To a task it is one all the same: asyncio's protocol of futures is what it takes to be awaited. But who ends it may
 have the task go on inside that very call, where no task is current. What waits for a peer's bytes then goes on inside
 the read event that brings them, as a new task begins inside it.
 """
