@@ -12,6 +12,8 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..websocket.speaker import Speaker
+
 if TYPE_CHECKING:
     from .interfaces import ISubscriber
     from .publication import Publication
@@ -111,7 +113,10 @@ class Topic:
             handed += len(subscribers)
             for subscriber in subscribers:
                 try:
-                    if subscriber.post(data, compressed=compressed, key=key):
+                    if isinstance(subscriber, Speaker):
+                        socket = subscriber
+                        delivered += socket.take_frames(data, compressed, key)
+                    elif subscriber.post(data, compressed=compressed, key=key):
                         delivered += 1
                 except Exception:
                     logger.exception("a subscriber of %r took a message badly", self.name)

@@ -15,6 +15,7 @@ cdef class Speaker(SocketFacts):
     cdef readonly int close_code
     cdef public int _turns
 
+    cpdef bint take_frames(self, bytes frames, bint compressed, object key) except -1
     cpdef object take_over(self, Exchange exchange, Core core)
     cpdef object become(self, Exchange exchange, Core core, object subprotocol)
     cdef object _send(self, object message, object key)

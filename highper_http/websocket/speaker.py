@@ -178,6 +178,10 @@ class Speaker(SocketFacts):
             compressed: they were compressed within at most `window_bits`.
             key: as for `send_text`.
         """
+        return self.take_frames(frames, compressed, key)
+
+    def take_frames(self, frames: bytes, compressed: bool, key: Hashable | None) -> bool:
+        """Do as `post`, which is how it is called from compiled code."""
         if self.shut or self.core is None:
             return False
         if self._backlog is not None or self.pressed:
