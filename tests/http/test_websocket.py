@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from support.providers import EVERY
-from support.sockets import UPGRADE, Served, served
+from support.sockets import UPGRADE, Served
+from support.websocket_play import Play, play
 
 from highper_core import LocalProtocolError
 from highper_http import App, Forbidden, WebSocket, WebSocketClosed
@@ -17,22 +16,7 @@ from highper_http.websocket.denied import WebSocketDenied
 from highper_transports.errors import StreamBusy
 from highper_transports.memory import Peer
 
-Main = Callable[[Served], Coroutine[Any, Any, None]]
-Play = Callable[..., None]
-
-
-@pytest.fixture(params=EVERY, ids=lambda provider: provider.name)
-def play(request: pytest.FixtureRequest, engine_name: str) -> Play:
-    """Serve an application while a coroutine function talks to it."""
-
-    def start(app: App, main: Main, **options: Any) -> None:
-        async def bounded(transport: Any) -> None:
-            async with asyncio.timeout(30), served(transport, app, engine_name, **options) as site:
-                await main(site)
-
-        request.param.run(bounded)
-
-    return start
+__all__ = ["play"]
 
 
 async def dial(site: Served) -> Peer:
