@@ -89,6 +89,11 @@ class WebSocket(Speaker):
         """Return the next message as an iterator of its pieces, as they come."""
         return IncomingStream(self)
 
+    @property
+    def unread(self) -> int:
+        """Messages that came and were not taken; of one that is received in pieces, those."""
+        return 0 if self._next is None else 1 if self._more is None else 1 + len(self._more)
+
     def __aiter__(self) -> WebSocket:
         """Iterate over messages."""
         return self
