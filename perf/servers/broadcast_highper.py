@@ -1,4 +1,4 @@
-"""Broadcasts on Highper: whatever one says is published to all by a hub. App, Router, limits as they come.
+"""Broadcasts on Highper: whatever one says is published to all by a hub. App, Router, no keep-alive pings.
 
 Usage: broadcast_highper.py TRANSPORT
 """
@@ -9,11 +9,11 @@ import sys
 
 import given
 
-from highper_http import App, WebSocketListener
+from highper_http import App, Limits, WebSocketListener
 from highper_http.hub import Hub
 from highper_http.websocket import ListenedSocket
 
-app = App()
+app = App(limits=Limits(websocket_ping_interval=None))
 hub = Hub()
 
 
