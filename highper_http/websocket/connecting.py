@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import ssl as tls
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from types import TracebackType
@@ -24,6 +23,7 @@ from highper_transports.tunnel import Proxy
 from .backoff import Backoff
 from .denied import WebSocketDenied
 from .destination import parse_proxy, parse_websocket
+from .masks import Masks
 from .opened import Opened
 from .opening import Proposal, Route, agree
 from .settings import SocketSettings
@@ -229,7 +229,7 @@ class Connecting:
                 try:
                     exchange, acceptance = await agree(driver, opening)
                     socket = WebSocket(self._settings, Opened(opening.request, exchange.stream))
-                    core = engine.websocket(Role.CLIENT, self._limits, acceptance.deflate, os.urandom)
+                    core = engine.websocket(Role.CLIENT, self._limits, acceptance.deflate, Masks())
                     socket.become(exchange, core, acceptance.subprotocol)
                     exchange.close()
                 except BaseException:

@@ -18,6 +18,7 @@ from highper_http.errors import WebSocketClosed
 from highper_http.websocket.backoff import Backoff
 from highper_http.websocket.connecting import connect
 from highper_http.websocket.denied import WebSocketDenied
+from highper_http.websocket.masks import Masks
 from highper_transports.errors import ConnectFailed, TunnelRefused
 from highper_transports.memory import MemoryTransport, Peer
 from highper_transports.sockets import Binding
@@ -169,6 +170,25 @@ class TestOpening:
                 assert servers[1].request["sec-websocket-extensions"].startswith("permessage-deflate")
 
         run(main)
+
+
+def test_masking_keys_are_never_the_same_bytes_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every byte of the system's randomness is used once at most, and by one WebSocket."""
+    drawn = bytearray()
+
+    def draw(count: int) -> bytes:
+        piece = (len(drawn) // 4 + 1).to_bytes(4, "big")
+        pieces = b"".join(
+            (int.from_bytes(piece, "big") + number).to_bytes(4, "big") for number in range(-(-count // 4))
+        )
+        drawn.extend(pieces)
+        return pieces[:count]
+
+    monkeypatch.setattr("os.urandom", draw)
+    sources = [Masks(), Masks()]
+    keys = [source(4) for _ in range(1000) for source in sources]
+    assert len(set(keys)) == 2000
+    assert [len(sources[0](count)) for count in (0, 1, 3, 1000, 4)] == [0, 1, 3, 1000, 4]
 
 
 class TestDenial:
