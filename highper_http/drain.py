@@ -65,7 +65,7 @@ async def drain(
 
 def cut_off(service: Service, dispatcher: Dispatcher, site: Site) -> None:
     """Cancel every handler that still runs; one that has not answered yet answers 503."""
-    site.cancel_all()
+    site.cancel_all(service)
     dispatcher.stopping = True
     dispatcher.cancel_sheltered()
     for stream in list(service.awake):

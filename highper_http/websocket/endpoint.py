@@ -7,13 +7,11 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from anyio import move_on_after
-
 from highper_core.errors import Fault, HandshakeError
 from highper_core.handshake import Opening, read_opening, refusal
 
 from ..endpoint import Call, Handler, is_coroutine_function
-from ..errors import Forbidden, HTTPError, ServiceUnavailable, SetupError
+from ..errors import Forbidden, HTTPError, SetupError
 from ..middleware import compose
 from .handshake import Handshake
 from .listened import Callbacks, ListenedSocket
@@ -94,19 +92,16 @@ class SocketEndpoint:
         handshake = Handshake(opening, exchange, self.settings, site)
         opened = Opened(request._head, exchange.stream, request._route, request._values, request._forwarding)
         opened.handshake = handshake
+        opened.site = site
         opened.locals = request.context._locals
         variables = copy_context()
         if self.callbacks is None:
             handshake.socket = WebSocket(self.settings, opened)
         else:
             handshake.socket = ListenedSocket(self.settings, opened, self.callbacks, variables)
-        site.start(handshake, self._run, variables, request.route.label)
-        limits = self.settings.limits or site.limits
+        site.start(handshake.socket, self._run, variables, request.route.label)
         try:
-            with move_on_after(limits.websocket_handshake_timeout):
-                await handshake.decide(response)
-                return
-            raise ServiceUnavailable("the opening handshake took too long")
+            await handshake.decide(response)
         except BaseException:
             handshake.close()
             site.cancel(handshake.socket)

@@ -73,6 +73,22 @@ class SocketFacts(WebSocketDriver):
         opened = self._opened
         return () if opened is None or opened.handshake is None else opened.handshake.subprotocols
 
+    @property
+    def task(self) -> Any:
+        """The task of its handler, while it is open; None where there is none."""
+        return None if self._opened is None else self._opened.task
+
+    def done(self) -> None:
+        """Its handler is done."""
+        self.undecided(None)
+        if self._opened is not None:
+            self._opened.task = None
+
+    def undecided(self, error: BaseException | None) -> bool:
+        """Its handler is done, by `error` or without; return whether it had not answered the opening handshake."""
+        opened = self._opened
+        return opened is not None and opened.handshake is not None and opened.handshake.ended(error)
+
     def _unanswered(self) -> Handshake:
         opened = self._opened
         if opened is None or opened.handshake is None:

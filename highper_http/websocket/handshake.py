@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from highper_core.state import Role
+from highper_transports.timers import Timed
 
-from ..errors import WebSocketClosed
+from ..errors import ServiceUnavailable, WebSocketClosed
 
 if TYPE_CHECKING:
     from highper_core.handshake import Acceptance, Opening
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Handshake"]
 
 
-class Handshake:
+class Handshake(Timed):
     """One opening handshake. An `Heir` of the response that accepts it.
 
     Args:
@@ -59,6 +60,7 @@ class Handshake:
     socket: Speaker
 
     def __init__(self, opening: Opening, exchange: Exchange, settings: SocketSettings, site: Site) -> None:
+        Timed.__init__(self)
         self.subprotocols = opening.subprotocols
         self._opening = opening
         self._exchange = exchange
@@ -119,9 +121,16 @@ class Handshake:
         """Wait for the decision, and answer so.
 
         Raises:
+            ServiceUnavailable: that has taken too long.
             whatever the handler raised before it had decided.
         """
-        await self._decided
+        timers = self._site.transport.timers
+        limits = self._settings.limits or self._site.limits
+        timers.arm(self, self._site.transport.now() + limits.websocket_handshake_timeout)
+        try:
+            await self._decided
+        finally:
+            timers.cancel(self)
         if self._error is not None:
             self._over = True
             raise self._error
@@ -136,6 +145,12 @@ class Handshake:
             response.header(name, value, append=True)
         if content is not None:
             response.take(content)
+
+    def expired(self, now: float) -> None:
+        """Too much time has passed."""
+        if self._acceptance is None and self._answer is None and self._error is None:
+            self._error = ServiceUnavailable("the opening handshake took too long")
+            self._decided.wake()
 
     # The response's `Heir`
 

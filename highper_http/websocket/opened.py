@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..forwarded import Forwarding
     from ..routing import Route
     from .handshake import Handshake
+    from .site import Site
 
 __all__ = ["Opened"]
 
@@ -32,11 +33,24 @@ class Opened:
 
     Attributes:
         subprotocol: agreed on, or None.
+        site: of the server; None at a client.
+        task: that runs the handler while the socket is open, or None.
         locals: what HTTP middleware left, or None.
         handshake: until it is answered; None at a client.
     """
 
-    __slots__ = ("forwarding", "handshake", "head", "locals", "route", "stream", "subprotocol", "values")
+    __slots__ = (
+        "forwarding",
+        "handshake",
+        "head",
+        "locals",
+        "route",
+        "site",
+        "stream",
+        "subprotocol",
+        "task",
+        "values",
+    )
 
     def __init__(
         self,
@@ -53,6 +67,8 @@ class Opened:
         self.forwarding = forwarding
         self.subprotocol: str | None = None
         self.handshake: Handshake | None = None
+        self.site: Site | None = None
+        self.task: Any = None
         self.locals: Locals | None = None
 
     def request(self) -> Request:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from highper_core.state import Role
 
 from ..errors import WebSocketClosed
-from .listened import ListenedSocket
 from .speaker import Speaker
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from highper_transports.interfaces import ITransport
     from highper_transports.service import Service
 
-    from .handshake import Handshake
     from .settings import SocketSettings
 
 __all__ = ["Site"]
@@ -41,7 +39,7 @@ class Site:
         limits: bounds, where a route has none of its own.
 
     Attributes:
-        tasks: those of handlers that run, by their sockets.
+        tasks: those of handlers that run for a socket which no stream leads to: it is not open yet, or no more.
         leaving: close code of those that we end: 1001 where the server stops, 1012 where another one replaces it.
         parting: the server stops; who is opened now is closed at once.
     """
@@ -60,49 +58,49 @@ class Site:
         """Return a fresh core."""
         return self._engine.websocket(role, settings.limits or self.limits, deflate)
 
-    def start(self, handshake: Handshake, handler: Callable[[Any], Any], variables: Context, name: str) -> None:
-        """Run a handler for the socket of `handshake` in a task of its own."""
-        socket = handshake.socket
+    def start(self, socket: Speaker, handler: Callable[[Any], Any], variables: Context, name: str) -> None:
+        """Run a handler for its socket in a task of its own."""
         self.tasks[socket] = None
-        task = self.transport.spawn(self._run(handshake, handler, name), variables, name)
+        task = self.transport.spawn(self._run(socket, handler, name), variables, name)
         if socket in self.tasks:
             self.tasks[socket] = task
 
-    async def _run(self, handshake: Handshake, handler: Callable[[Any], Any], name: str) -> None:
-        socket = handshake.socket
+    async def _run(self, socket: Speaker, handler: Callable[[Any], Any], name: str) -> None:
         try:
             await handler(socket)
         except WebSocketClosed:
             pass  # that is how most end
         except Exception as error:
-            if not handshake.ended(error):
+            if not socket.undecided(error):
                 logger.error("%s failed", name, exc_info=error)
                 socket._shut(INTERNAL_ERROR)
         except BaseException as error:
-            if not handshake.ended(error):
+            if not socket.undecided(error):
                 socket._shut(self.leaving)
             raise
         finally:
-            del self.tasks[socket]
-            handshake.ended(None)
-            if not isinstance(socket, ListenedSocket):
-                socket._shut(1000)
+            socket.done()
+            self.tasks.pop(socket, None)
 
     def cancel(self, socket: Speaker) -> None:
-        """Cancel the handler of a socket, if it runs."""
+        """Cancel the handler of a socket that is not open, if it runs."""
         task = self.tasks.get(socket)
         if task is not None:
             task.cancel()
 
-    def cancel_all(self) -> None:
+    def cancel_all(self, service: Service) -> None:
         """Cancel every handler that runs."""
-        for socket in list(self.tasks):
-            self.cancel(socket)
+        for task in [*self.tasks.values(), *[socket.task for socket in _sockets(service)]]:
+            if task is not None:
+                task.cancel()
 
     def part(self, service: Service, code: int) -> None:
         """Close every socket among the streams of `service` with `code`, and those to come."""
         self.parting = True
         self.leaving = code
-        for stream in list(service.awake):
-            if isinstance(stream.receiver, Speaker):
-                stream.receiver._shut(code)
+        for socket in _sockets(service):
+            socket._shut(code)
+
+
+def _sockets(service: Service) -> list[Speaker]:
+    return [stream.receiver for stream in service.awake if isinstance(stream.receiver, Speaker)]

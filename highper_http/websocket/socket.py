@@ -102,6 +102,26 @@ class WebSocket(Speaker):
         """Wait for the next message, or the end."""
         return _receive(self, NEXT)
 
+    # Its handler
+
+    def opened(self) -> None:
+        """Be who knows the handler's task, while the stream leads here."""
+        opened = self._opened
+        if opened is not None and opened.site is not None:
+            opened.task = opened.site.tasks.pop(self, None)
+
+    def gone(self) -> None:
+        """Let the server know that the handler runs on, and end the waits for the end."""
+        opened = self._opened
+        if opened is not None and opened.site is not None and opened.task is not None:
+            opened.site.tasks[self] = opened.task
+        Speaker.gone(self)
+
+    def done(self) -> None:
+        """Close it behind its handler."""
+        Speaker.done(self)
+        self._shut(1000)
+
     # What comes, from the driver
 
     def arrived(self, content: Any, finished: bool) -> None:

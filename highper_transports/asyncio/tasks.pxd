@@ -14,6 +14,7 @@ cdef _FirstStep _first
 cdef class TaskStarter:
     cdef object _loop
     cdef set _running
+    cdef object _forget
     cdef bint _keeps
     cdef dict _options
     cdef dict _eager_options

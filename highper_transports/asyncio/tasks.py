@@ -86,11 +86,12 @@ class TaskStarter:
         loop: where they run.
     """
 
-    __slots__ = ("_loop", "_running", "_keeps", "_options", "_eager_options")
+    __slots__ = ("_forget", "_loop", "_running", "_keeps", "_options", "_eager_options")
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
         self._running: set[Task[Any]] = set()
+        self._forget = self._running.discard  # one for all tasks, and no copy of a context for each
         self._keeps = isinstance(loop, EagerLoop) and not NATIVE
         self._options: dict[str, Any] = {"loop": loop}
         self._eager_options: dict[str, Any] = {"loop": loop, "eager_start": True}
@@ -108,7 +109,7 @@ class TaskStarter:
             task = new_task(Task, coroutine, self._options, context, name)
         if not task.done():
             self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            task.add_done_callback(self._forget, context=context)
         return task
 
     def _start_kept(self, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None) -> Task[Any]:

@@ -66,9 +66,10 @@ class AsyncioWaiter:
         self._callback = self._context = None
 
     def _go_on_soon(self) -> None:
-        callback, self._callback = self._callback, None
+        callback, context = self._callback, self._context
+        self._callback = self._context = None
         if callback is not None:
-            self._loop.call_soon(callback, self, context=self._context)
+            self._loop.call_soon(callback, self, context=context)
 
     # The task, as it awaits
 
