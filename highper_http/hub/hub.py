@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from types import NoneType
 from typing import Any, TypeAlias, TypeVar
 
 import orjson
@@ -80,6 +81,8 @@ class Hub:
             ConnectFailed: the bus cannot be reached.
         """
         await self._line.start()
+        for topic in self._topics:  # those that were here when it was stopped
+            self._line.begin(topic)
 
     async def stop(self) -> None:
         """End. Called by the task that has called `start`; again has no effect."""
@@ -224,7 +227,7 @@ class Hub:
             False where the bus is cut off and too much waits for it already: the message was dropped.
 
         Raises:
-            TypeError: nothing that can be published.
+            TypeError: nothing that can be published, or a key that is no text.
             ValueError: the topic is empty, the name holds a line end, or the text a lone surrogate.
             RuntimeError: the hub has a bus and is not running.
         """
@@ -237,7 +240,10 @@ class Hub:
             message.encode()  # what cannot be encoded is the publisher's fault, and nobody else's
         if name is not None:
             check_name(name)
+        if not isinstance(key, (str, NoneType)):
+            raise TypeError(f"the key of a message is a str, not {type(key).__name__}")
         if self._shared and not here:
+            self._line.demand()
             return self._line.say(topic, Kind.MESSAGE, message, key, name)
         identity = None if here or self._archive is None else self._line.sender.next_identity()
         self._deliver(topic, Publication(message, self._compression, key, name, identity))

@@ -93,15 +93,10 @@ class Line:
     # What is said
 
     def say(self, topic: str, kind: Kind, *content: object) -> bool:
-        """Send a packet; return False where there is no room for it.
-
-        Raises:
-            RuntimeError: there is a bus, and it was not started.
-        """
+        """Send a packet; return False where there is no room for it, or the bus does not run."""
         if self.bus is None:
             return True
-        self._demand()
-        return self.bus.send(topic, self.sender.packet(kind, *content))
+        return self._running is not None and self.bus.send(topic, self.sender.packet(kind, *content))
 
     async def room(self) -> None:
         """Wait until there is room for a packet."""
@@ -115,7 +110,7 @@ class Line:
             RuntimeError: there is a bus, and it was not started.
         """
         if self.bus is not None:
-            self._demand()
+            self.demand()
             self._settling[topic] = Event()
             self.bus.subscribe(topic)
 
@@ -135,8 +130,9 @@ class Line:
         if event is not None:
             await event.wait()
 
-    def _demand(self) -> None:
-        if self._running is None:
+    def demand(self) -> None:
+        """Raise RuntimeError where there is a bus that was not started."""
+        if self.bus is not None and self._running is None:
             raise RuntimeError("this hub has a bus and was not started")
 
     # What is heard

@@ -76,6 +76,8 @@ def test_dictionaries_and_lists_go_as_json() -> None:
     assert subscriber.taken == [b'\x81\x0e{"a":[1,null]}', b"\x82\x03raw"]
     with pytest.raises(TypeError, match="publishes"):
         hub.post("room", 7)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="key"):
+        hub.post("room", "x", key=7)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["alone", "bus"])
@@ -319,6 +321,25 @@ def test_a_hub_with_a_bus_is_started_first() -> None:
         await hub.stop()
         with pytest.raises(RuntimeError, match="started"):
             hub.post("room", "x")
+
+    run(main)
+
+
+def test_a_hub_that_is_stopped_lets_go_and_begins_again() -> None:
+    """Who ends meanwhile leaves; who is still there hears what is published after the next start."""
+
+    async def main() -> None:
+        wire = Wire()
+        hub = Hub(LocalBus(wire), presence=True)
+        async with hub:
+            going, staying = Collector(), Collector()
+            hub.join(going, "room", who="ann")
+            hub.join(staying, "room", who="bob")
+        going.close()
+        async with hub, Hub(LocalBus(wire)) as other:
+            other.post("room", "again")
+            assert staying.texts == ["again"]
+            assert hub.present("room") == ["bob"]
 
     run(main)
 
