@@ -1,5 +1,6 @@
 # Augments request.py: a request is a C struct that dispatch fills in.
 
+cimport cython
 
 from highper_core.context cimport Part
 
@@ -24,4 +25,6 @@ cdef class Request(Part):
     cdef public bytes _raw_query
     cdef public double _started
 
+    @cython.locals(index=Py_ssize_t, names=tuple)
+    cpdef object param(self, str name)
     cpdef object _begin(self, object context, object exchange, object route, tuple values)

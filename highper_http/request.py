@@ -204,11 +204,11 @@ class Request(Part):
         Raises:
             KeyError: the route has no such parameter.
         """
-        route = self.route
-        for index, known in enumerate(route.names):
-            if known == name:
+        names = self.route.names
+        for index in range(len(names)):
+            if names[index] == name:
                 return self._values[index]
-        raise KeyError(f"route {route.path} has no parameter {name!r}")
+        raise KeyError(f"route {self.route.path} has no parameter {name!r}")
 
     @property
     def params(self) -> dict[str, Any]:

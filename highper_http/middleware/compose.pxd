@@ -22,6 +22,8 @@ cdef class _Run(Around):
     cdef object _response
     cdef bint _called
 
+    @cython.locals(onion=_Onion, depth=Py_ssize_t, inwards=_Run)
+    cdef object _begin_layer(self)
     @cython.locals(call=int)
     cdef object _begin_handler(self)
     cdef object _take(self, object result)

@@ -76,9 +76,12 @@ class _Run(Around):
         return _run(self._onion, self._depth, self._request, self._response)
 
     def _begin(self) -> Any:
-        onion, depth = self._onion, self._depth
-        if depth == len(onion.layers):
+        if self._depth == len(self._onion.layers):
             return self._begin_handler()
+        return self._begin_layer()
+
+    def _begin_layer(self) -> Any:
+        onion, depth = self._onion, self._depth
         inwards = _run(onion, depth + 1, self._request, self._response)
         result = onion.layers[depth](self._request, self._response, inwards)
         return result if onion.awaits[depth] or inspect.isawaitable(result) else self._take(result)

@@ -15,7 +15,13 @@ cdef extern from *:
     {
     #if defined(__SSE2__)
         const __m128i below = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8(0x09), del = _mm_set1_epi8(0x7f);
-        for (; end - p >= 16; p += 16) {
+        const char *begin = p;
+        for (;; p += 16) {
+            if (end - p < 16) { /* the last ones once more, together with some before them */
+                if (p == end || end - begin < 16)
+                    break;
+                p = end - 16;
+            }
             const __m128i octets = _mm_loadu_si128((const __m128i *)p);
             const __m128i controls = _mm_cmpeq_epi8(_mm_min_epu8(octets, below), octets);
             const __m128i refused = _mm_or_si128(
