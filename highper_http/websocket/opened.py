@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from highper_core.events import Request as RequestHead
 from highper_core.limits import Limits
 
 from ..request import Request
 
 if TYPE_CHECKING:
     from highper_core.context import Locals
-    from highper_core.events import Request as RequestHead
     from highper_transports.stream import Stream
 
     from ..forwarded import Forwarding
@@ -42,7 +42,6 @@ class Opened:
     __slots__ = (
         "forwarding",
         "handshake",
-        "head",
         "locals",
         "route",
         "site",
@@ -50,6 +49,7 @@ class Opened:
         "subprotocol",
         "task",
         "values",
+        "_head",
     )
 
     def __init__(
@@ -60,8 +60,8 @@ class Opened:
         values: tuple[Any, ...] = (),
         forwarding: Forwarding | None = None,
     ) -> None:
-        self.head = head
-        self.stream = stream
+        self._head: RequestHead | bytes = head
+        self.stream: Stream | None = stream  # until the socket has it
         self.route = route
         self.values = values
         self.forwarding = forwarding
@@ -71,15 +71,46 @@ class Opened:
         self.task: Any = None
         self.locals: Locals | None = None
 
-    def request(self) -> Request:
-        """Return the request, to be looked at. It has no content."""
+    def pack(self) -> None:
+        """Keep the head as one piece of octets, which is a part of what it takes to be asked."""
+        head = self._head
+        if not isinstance(head, bytes):
+            lines = [b"%s %s" % (head.method, head.target), *[b"%s:%s" % line for line in head.headers]]
+            self._head = b"\n".join(lines)
+
+    @property
+    def head(self) -> RequestHead:
+        """Head of the request."""
+        head = self._head
+        if not isinstance(head, bytes):
+            return head
+        first, *lines = head.split(b"\n")
+        method, _, target = first.partition(b" ")
+        fields = [(name, value) for name, _, value in [line.partition(b":") for line in lines]]
+        return RequestHead(method=method, target=target, headers=fields)
+
+    def request(self, wire: Stream | None) -> Request:
+        """Return the request, to be looked at. It has no content.
+
+        Args:
+            wire: the stream of an open WebSocket, which may have changed since; None before.
+        """
         request = Request(_LIMITS, self.forwarding)
         request._head = self.head
         request._route = self.route
         request._values = self.values
-        request._exchange = self  # type: ignore[assignment]  # of which a request looks at the stream alone
+        request._exchange = _Carrier(wire or self.stream)  # type: ignore[assignment]
         request._content = b""
         return request
+
+
+class _Carrier:
+    """What a request looks at of its exchange: the stream alone."""
+
+    __slots__ = ("stream",)
+
+    def __init__(self, stream: Stream | None) -> None:
+        self.stream = stream
 
 
 _LIMITS = Limits()

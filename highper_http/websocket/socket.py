@@ -109,6 +109,7 @@ class WebSocket(Speaker):
         opened = self._opened
         if opened is not None and opened.site is not None:
             opened.task = opened.site.tasks.pop(self, None)
+            opened.pack()
 
     def gone(self) -> None:
         """Let the server know that the handler runs on, and end the waits for the end."""

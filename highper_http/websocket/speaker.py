@@ -80,7 +80,7 @@ class Speaker(SocketFacts):
     def become(self, exchange: Exchange, core: Core, subprotocol: str | None) -> None:
         """Be open: speak over the stream of `exchange`."""
         if self._opened is not None:
-            self._opened.handshake = None
+            self._opened.handshake = self._opened.stream = None
             self._opened.subprotocol = subprotocol
         self.take_over(exchange, core)
 
