@@ -7,5 +7,6 @@ cdef class WireStream(Stream):
     cdef object _opened
     cdef object _wire
     cdef object _clock
+    cdef bint _joins
     cdef object _write
     cdef object _filler

@@ -101,13 +101,14 @@ class WireStream(Stream):
         opened: called once the stream can be used.
     """
 
-    __slots__ = ("_opened", "_wire", "_clock", "_write", "_filler")
+    __slots__ = ("_opened", "_wire", "_clock", "_write", "_filler", "_joins")
 
     def __init__(self, transport: AsyncioTransport, opened: Callable[[Stream], object]) -> None:
         Stream.__init__(self, transport)
         self._opened: Callable[[Stream], object] | None = opened
         self._clock = transport.now
         self._filler: Filler | None = None
+        self._joins = False
         self.fills = True
 
     # The loop's side
@@ -116,6 +117,7 @@ class WireStream(Stream):
         """Learn the addresses, and tell whoever waits for a stream."""
         self._wire = cast(asyncio.Transport, transport)
         self._write = self._wire.write
+        self._joins = type(transport).__module__ == "asyncio.selector_events"  # up to 3.13.1 its lists press nobody
         self.peer = peer_name(transport.get_extra_info("peername"))
         self.local = peer_name(transport.get_extra_info("sockname"))
         secured = transport.get_extra_info("ssl_object")
@@ -165,7 +167,10 @@ class WireStream(Stream):
     def write(self, data: bytes | list[bytes]) -> None:
         """Queue bytes, or a list of bytes."""
         if isinstance(data, list):
-            self._wire.writelines(data)
+            if self._joins:
+                self._write(b"".join(data))
+            else:
+                self._wire.writelines(data)
         else:
             self._write(data)
 
