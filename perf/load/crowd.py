@@ -73,7 +73,7 @@ class Crowd:
         self._hang_up()
 
     def say(self, message: bytes) -> None:
-        """Have the first socket say a message of 126 to 65,535 bytes, and wait until everybody has heard it.
+        """Have the first socket say a message of 126 to 4,096 bytes, and wait until everybody has heard it.
 
         Raises:
             ConnectionError: somebody heard something else, or nothing.
