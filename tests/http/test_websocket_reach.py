@@ -152,8 +152,8 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up(run: Any) -> None:
 
 
 def test_a_slow_reader_holds_its_server_up_and_nobody_else(run: Any) -> None:
-    """64 MiB, more than the system takes, for one that does not receive: the sender waits, others are served, and all of
-    it comes at last.
+    """64 MiB, more than the system takes, for one that does not receive: the sender waits, others are served, and all
+    of it comes at last.
     """
     flooding = App(limits=Limits(websocket_ping_interval=None))
     sent = [0]
