@@ -128,7 +128,7 @@ class Response(Part):
         return self
 
     def _has(self, key: Bytes) -> bool:
-        for field in self._fields or ():
+        for field in self._fields or ():  # noqa: SIM110 -- a generator costs more than the search
             if field[0] == key:
                 return True
         return False
