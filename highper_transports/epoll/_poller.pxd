@@ -8,6 +8,7 @@ from ._sockets cimport Sockets
 
 cdef enum:
     BATCH = 256  # events of one epoll_wait
+    AHEAD = 65536  # bytes received for others first, after which each is received for in its turn
     TOGETHER = 64  # sockets served in one go, for which all is received before and sent after
 
 

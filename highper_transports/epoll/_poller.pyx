@@ -46,7 +46,7 @@ cdef class Poller(Sockets):
 
     def __cinit__(self, loop, bint embedded, Kernel kernel=None):
         self._foreign = []
-        self._early = <char *>PyMem_Malloc(2 * SCRATCH)
+        self._early = <char *>PyMem_Malloc(AHEAD + SCRATCH)
         if self._early == NULL:
             raise MemoryError
 
@@ -157,7 +157,7 @@ cdef class Poller(Sockets):
         for index in range(start, end):
             self._received[index - start] = NOT_ASKED
             word = self._events[index].data.u64
-            if <uint32_t>word >= LISTENER or self._events[index].events != EPOLLIN or room - self._early > SCRATCH:
+            if <uint32_t>word >= LISTENER or self._events[index].events != EPOLLIN or room - self._early > AHEAD:
                 continue
             record = self.records.get(<int>word)
             if record == NULL or record.generation != word >> 32 or record.stream == NULL:

@@ -6,7 +6,7 @@ from ._records cimport Records
 from ._set cimport EpollSet
 
 cdef enum:
-    SCRATCH = 65536  # bytes of one recv
+    SCRATCH = 262144  # bytes of one recv
 
 
 cdef class Sockets(EpollSet):
