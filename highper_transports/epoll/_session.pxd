@@ -1,7 +1,7 @@
 # One peer's TLS without its socket: what the network brings and takes on one side, content on the other.
 
 cdef enum:
-    ROOM = 98304  # of `plain`: what one recv can hold, and a record that was begun before it
+    ROOM = 294912  # of `plain`: what one recv can hold, and a record that was begun before it
 
 
 cdef class Session:
