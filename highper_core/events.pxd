@@ -31,12 +31,13 @@ cdef class InformationalResponse(_StatusEvent):
 
 
 cdef class Response(_StatusEvent):
+    cdef public Response _base
     cdef bytes _framed  # status-line and field lines, once an engine has framed them: an event is never changed
     cdef long long _promised  # what its content-length says; -1 without one
 
 
 @cython.locals(head=Response, fields=Fields)
-cpdef Response response_head(int status_code, list lines)
+cpdef Response response_head(Response base, list lines)
 
 
 cdef class Data(Event):

@@ -137,19 +137,22 @@ class Response(_StatusEvent):
     Source: RFC 9112 section 4.
     """
 
-    __slots__ = ()
+    __slots__ = ("_base",)
+
+    _base: Response | None  # a head with fewer field lines, which this one begins with
 
 
-def response_head(status_code: int, lines: list[tuple[bytes, bytes]]) -> Response:
-    """Return `Response(status_code=status_code, headers=lines)`, for who makes one for every request.
+def response_head(base: Response, lines: list[tuple[bytes, bytes]]) -> Response:
+    """Return `base` with some field lines more, for who makes one for every request: what is framed of `base` is kept.
 
-    The list becomes the event's: do not change it afterwards.
+    Cost: in framing, that of `lines` alone.
     """
     fields = Fields.__new__(Fields)
-    fields._lines = lines
+    fields._lines = base.headers.lines() + lines
     head = Response.__new__(Response)
+    head._base = base
     head.stream_id = 0
-    head.status_code = status_code
+    head.status_code = base.status_code
     head.headers = fields
     head.reason = None
     head.http_version = b"1.1"

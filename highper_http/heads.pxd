@@ -13,6 +13,5 @@ cdef dict _names
 @cython.locals(key=bytes, line=bytes)
 cpdef tuple field_line(str name, object value)
 cdef bytes _field_name(str name)
-@cython.locals(lines=list)
 cpdef ResponseHead own_head(int status, bytes content_type, list fields)
 cpdef ResponseHead plain_head(int status, bytes content_type)

@@ -68,9 +68,7 @@ def _field_name(name: str) -> bytes:
 
 def own_head(status: int, content_type: bytes | None, fields: list[tuple[bytes, bytes]]) -> ResponseHead:
     """Return the head of an answer with fields of its own."""
-    lines = list(plain_head(200, content_type).headers.lines())
-    lines += fields
-    return response_head(status, lines)
+    return response_head(plain_head(status, content_type), fields)
 
 
 def plain_head(status: int, content_type: bytes | None) -> ResponseHead:

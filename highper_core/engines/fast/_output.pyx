@@ -76,8 +76,8 @@ cdef bint _frame_head(Response response) except -1:
     """Frame status-line and field lines, as far as they are usual, into the event itself. False: ask `writer`."""
     cdef list lines
     cdef tuple line
-    cdef bytes status_line, made, name, value
-    cdef Py_ssize_t i, size
+    cdef bytes begin, made, name, value
+    cdef Py_ssize_t i, size, known = 0
     cdef long long promised = -1
     cdef Field kind
     cdef char *to
@@ -85,10 +85,14 @@ cdef bint _frame_head(Response response) except -1:
         return False
     if response.reason is not None:
         return False
-    status_line = <bytes>_status_lines[response.status_code]
+    begin = <bytes>_status_lines[response.status_code]
     lines = response.headers.lines()
-    size = len(status_line)
-    for i in range(len(lines)):
+    if response._base is not None and (response._base._framed is not None or _frame_head(response._base)):
+        begin = response._base._framed
+        promised = response._base._promised
+        known = len(response._base.headers.lines())
+    size = len(begin)
+    for i in range(known, len(lines)):
         line = _pair(<object>PyList_GET_ITEM(lines, i))
         if line is None:
             return False
@@ -104,8 +108,8 @@ cdef bint _frame_head(Response response) except -1:
                 return False
         size += len(name) + len(value) + 4
     made = PyBytes_FromStringAndSize(NULL, size)
-    to = _put(PyBytes_AS_STRING(made), PyBytes_AS_STRING(status_line), len(status_line))
-    for i in range(len(lines)):
+    to = _put(PyBytes_AS_STRING(made), PyBytes_AS_STRING(begin), len(begin))
+    for i in range(known, len(lines)):
         line = <tuple>PyList_GET_ITEM(lines, i)
         name, value = <bytes>PyTuple_GET_ITEM(line, 0), <bytes>PyTuple_GET_ITEM(line, 1)
         to = _put(to, PyBytes_AS_STRING(name), len(name))
