@@ -15,21 +15,11 @@ from typing import Any
 import httpx
 import pytest
 from http_command import free_port, running
-from support.services import ROOT, Service, serving, until
+from support.chat import PATH, chat
+from support.services import Service, until
 
 from highper_http import WebSocket, WebSocketClosed, connect
 from highper_http.websocket.denied import WebSocketDenied
-
-REPOSITORY = Path(__file__).parents[2]
-PATH = os.pathsep.join([str(ROOT), str(REPOSITORY)])
-
-
-@contextlib.contextmanager
-def chat(directory: Path, *arguments: str, **environ: str) -> Iterator[Service]:
-    command = [sys.executable, "-P", "-m", "highper_http", "run", "examples.chat.server:app", "--port", "0"]
-    command += ["--no-access-log", *arguments]
-    with serving(directory, source=None, command=command, env={"PYTHONPATH": PATH, **environ}) as service:
-        yield service
 
 
 @pytest.fixture

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from highper_core.limits import Limits
 from highper_core.permessage_deflate import DeflateSettings
-from highper_http import App, WebSocket
+from highper_http import App, Request, Response, WebSocket
+from highper_http.hub import Hub
 
 LARGE = Limits(websocket_message=16 << 20)
 KEPT = DeflateSettings(server_no_context_takeover=False, client_no_context_takeover=False, memory=1 << 20)
 
 app = App(limits=LARGE)
+hub = Hub()
+
+
+@app.get("/")
+async def page(req: Request, res: Response) -> None:
+    """A page for browsers to open WebSockets from."""
+    res.html("<!doctype html><title>WebSockets</title><link rel=icon href=data:,>")
 
 
 @app.websocket("/echo", subprotocols=["chat", "soup"])
@@ -37,6 +45,16 @@ async def deflate(socket: WebSocket) -> None:
 async def kept(socket: WebSocket) -> None:
     """Send back what comes, compressed, contexts kept."""
     await echo(socket)
+
+
+@app.websocket("/hub", deflate=KEPT)
+async def hubbed(socket: WebSocket) -> None:
+    """Send back what comes in turn by itself and by a hub, compressed, contexts kept."""
+    await socket.accept()
+    hub.join(socket, "all")
+    while True:
+        await socket.send_text(await socket.receive_text())
+        await hub.publish("all", await socket.receive_text())
 
 
 @app.websocket("/pieces")
