@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -17,6 +18,12 @@ collect_ignore_glob = (
     if _FAST_DEMANDED or registry.why_not("epoll") is None
     else ["transports/test_epoll*.py", "transports/test_secure.py", "torture/test_*kernel.py", "torture/test_*epoll.py"]
 )
+
+
+def pytest_collection_finish() -> None:
+    """Take what was collected, which outlives every test, out of the garbage collector's sight: tests ask it often."""
+    gc.collect()
+    gc.freeze()
 
 
 def _engines() -> list[str]:

@@ -10,3 +10,6 @@ cdef class WireStream(Stream):
     cdef bint _joins
     cdef object _write
     cdef object _filler
+    cdef object _scratch
+
+    cpdef object data_received(self, object data)

@@ -101,7 +101,7 @@ class WireStream(Stream):
         opened: called once the stream can be used.
     """
 
-    __slots__ = ("_opened", "_wire", "_clock", "_write", "_filler", "_joins")
+    __slots__ = ("_opened", "_wire", "_clock", "_write", "_filler", "_joins", "_scratch")
 
     def __init__(self, transport: AsyncioTransport, opened: Callable[[Stream], object]) -> None:
         Stream.__init__(self, transport)
@@ -109,6 +109,7 @@ class WireStream(Stream):
         self._clock = transport.now
         self._filler: Filler | None = None
         self._joins = False
+        self._scratch: Any = transport.scratch
         self.fills = True
 
     # The loop's side
@@ -136,6 +137,14 @@ class WireStream(Stream):
         if receiver is None:
             receiver = self._wake()
         receiver.received(data, self._clock())
+
+    def get_buffer(self, sizehint: int) -> Any:
+        """Return where the next bytes go: a place that all streams of the transport share."""
+        return self._scratch
+
+    def buffer_updated(self, count: int) -> None:
+        """Pass on what was received."""
+        self.data_received(self._scratch[:count].tobytes())
 
     def eof_received(self) -> bool:
         """Pass the end of input on. TLS as the standard library does it cannot stay half open."""

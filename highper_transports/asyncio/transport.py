@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import Context
-from typing import Any
+from typing import Any, cast
 
 from zope.interface import implementer
 
@@ -28,6 +28,7 @@ from .waiter import AsyncioWaiter
 
 __all__ = ["AsyncioListener", "AsyncioStream", "AsyncioTransport"]
 
+SCRATCH = 256 * 1024  # bytes of one reception
 RETRY = 1.0  # seconds until a listener that could not go on accepting tries again
 
 
@@ -37,6 +38,14 @@ class _Loop(asyncio.SelectorEventLoop, EagerLoop):
 
 class AsyncioStream(WireStream, asyncio.Protocol):
     """One peer's bytes over a loop's transport, as its protocol."""
+
+    __slots__ = ()
+
+
+class ScratchStream(WireStream, asyncio.BufferedProtocol):
+    """The same for asyncio's own loop, which would else make an object of 256 KiB for whatever comes, and cut it down:
+    what that costs depends on how the heap lies, and may be more than all the rest of a request.
+    """
 
     __slots__ = ()
 
@@ -146,6 +155,8 @@ class AsyncioTransport:
         standard = getattr(type(self.loop), "time", None) is asyncio.BaseEventLoop.time
         self.now: Callable[[], float] = time.monotonic if standard else self.loop.time
         self.sends_files = isinstance(self.loop, asyncio.SelectorEventLoop)
+        # a loop that reads when it is told that it can, and not before, may read for all streams into one place
+        self.scratch = memoryview(bytearray(SCRATCH)) if isinstance(self.loop, asyncio.SelectorEventLoop) else None
         self.tasks = TaskStarter(self.loop)
         self.spawn = self.tasks.start  # type: ignore[method-assign]
 
@@ -198,7 +209,7 @@ class AsyncioTransport:
         """
         sockets = binding.open()
         options: dict[str, Any] = {"backlog": binding.backlog}
-        protocol: Callable[[], asyncio.BaseProtocol] = self._stream(opened)
+        protocol: Callable[[], asyncio.BaseProtocol] = self._stream(opened, binding.tls is not None)
         if binding.tls is not None and binding.proxy_protocol is not None:
             protocol = SecureProxies(self.loop, binding, lambda opened: AsyncioStream(self, opened), opened).protocol
         elif binding.tls is not None:
@@ -222,27 +233,27 @@ class AsyncioTransport:
             raise
         return listener
 
-    async def connect(
-        self, address: Any, opened: Callable[[Stream], object], *, tls: TLS | None = None
-    ) -> AsyncioStream:
+    async def connect(self, address: Any, opened: Callable[[Stream], object], *, tls: TLS | None = None) -> WireStream:
         """Open a stream to (host, port) or to a Unix path.
 
         Raises:
             ConnectFailed: the peer could not be reached, or its certificate not be trusted.
         """
         options: dict[str, Any] = {}
+        protocol = self._stream(opened, tls is not None)
         if tls is not None:
             options = {"ssl": tls.context, "ssl_handshake_timeout": tls.handshake_timeout}
             if tls.server_hostname is not None:
                 options["server_hostname"] = tls.server_hostname
         try:
             if isinstance(address, str):
-                _, stream = await self.loop.create_unix_connection(self._stream(opened), address, **options)
+                _, stream = await self.loop.create_unix_connection(protocol, address, **options)
             else:
-                _, stream = await self.loop.create_connection(self._stream(opened), *address, **options)
+                _, stream = await self.loop.create_connection(protocol, *address, **options)
         except (OSError, ssl.SSLError) as error:
             raise ConnectFailed(f"cannot reach {address}: {error}") from error
-        return stream
+        return cast(WireStream, stream)
 
-    def _stream(self, opened: Callable[[Stream], object]) -> Callable[[], AsyncioStream]:
-        return lambda: AsyncioStream(self, opened)
+    def _stream(self, opened: Callable[[Stream], object], secured: bool) -> Callable[[], Any]:
+        kind = AsyncioStream if secured or self.scratch is None else ScratchStream
+        return lambda: kind(self, opened)
