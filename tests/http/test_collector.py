@@ -6,6 +6,7 @@ import asyncio
 import gc
 import sys
 import urllib.request
+from collections.abc import Iterator
 
 import pytest
 from http_command import free_port, running
@@ -48,6 +49,15 @@ def test_a_server_in_a_running_loop_leaves_the_collector_alone() -> None:
     assert asyncio.run(main()) == before
 
 
+@pytest.fixture
+def nothing_spared() -> Iterator[None]:
+    """As if this run of tests did not spare what it collected."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("nothing_spared")
 @pytest.mark.parametrize("spared_before", [False, True])
 def test_at_the_end_the_collector_is_as_it_was(spared_before: bool) -> None:
     if spared_before:

@@ -87,7 +87,7 @@ async def torment(transport: AsyncioTransport, site: str, secured: bool) -> int:
             for error in ERRORS[site]:
                 plan.arm(site, at, error)
                 with suppress(OSError, ssl.SSLError, EOFError, TimeoutError):
-                    async with asyncio.timeout(5):
+                    async with asyncio.timeout(1):
                         await converse(server.port, theirs)
                 plan.disarm()
                 await settled(server, before)

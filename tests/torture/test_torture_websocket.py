@@ -114,7 +114,7 @@ async def torment(site: str, secured: bool, path: bytes) -> int:
             for error in ERRORS[site]:
                 plan.arm(site, at, error)
                 with suppress(OSError, ssl.SSLError, EOFError, TimeoutError):
-                    async with asyncio.timeout(5):
+                    async with asyncio.timeout(1):
                         await converse(server.port, theirs, path)
                 plan.disarm()
                 await settled(server, before)
@@ -182,7 +182,7 @@ async def cancel_at(at: int) -> list[str]:
     async with Server(cancellable(points, at), port=0, transport="asyncio", access_log=False) as server:
         before = descriptors()
         with suppress(OSError, EOFError):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(1):
                 await converse(server.port, None, b"coroutine")
         await settled(server, before)
         assert server._transport is not None
