@@ -20,7 +20,7 @@ SHOWN = ["plaintext", "pipelined", "json", "tls"]
 COLOURS = {"highper": "#0f766e", "floor": "#94a3b8", "loop": "#94a3b8", "peer": "#d97706"}
 KINDS = [("highper", "Highper"), ("peer", "other servers"), ("floor", "C floors, constant writers")]
 UNITS = {"microseconds": "CPU time per request, us", "p99": "99th percentile, us", "slope": "bytes per connection"}
-COLUMN, ROW, LEFT, BAR, TOP, HEAD, FOOT = 560, 19, 214, 270, 64, 44, 34
+COLUMN, ROW, LEFT, BAR, TOP, HEAD, FOOT = 580, 19, 250, 250, 64, 44, 34
 
 
 def main() -> int:
