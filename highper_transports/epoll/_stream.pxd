@@ -27,6 +27,7 @@ cdef class EpollStream(Outgoing):
     cdef int arrived(self, const char *bytes_, Py_ssize_t count, double now) except -1
     cdef int input_ended(self) except -1
 
+    cdef int _deliver_early(self, bytes data) except -1
     cdef int _read(self, double now) except -1
     cdef int _fill(self, double now) except -1
     cdef int _read_failed(self, Py_ssize_t count) except -1

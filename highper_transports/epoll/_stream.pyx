@@ -119,23 +119,33 @@ cdef class EpollStream(Outgoing):
 
     def _catch_up_early(self):
         """Deliver what was received before somebody, who was served in the same go, changed what this stream wants."""
-        cdef bytes data
         if self.early is None or self.deaf & PAUSED:
             return
         data, self.early = self.early, None
+        try:
+            self._deliver_early(data)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            self.poller.report("receiver of a stream failed", error)
+            self.end(error)
+
+    cdef int _deliver_early(self, bytes data) except -1:
+        cdef Py_ssize_t count
         intake = self.intake
         if intake is None:
-            self.arrived(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), self.poller.now)
-            return
-        count = min(intake.missing, len(data))
+            return self.arrived(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), self.poller.now)
+        count = min(<Py_ssize_t>intake.missing, PyBytes_GET_SIZE(data))
         intake.room[:count] = data[:count]
         intake.advance(count)
         if not intake.missing:
             self.intake = None
-        self.early = data[count:] or None
-        self.poller.later(self._catch_up_early)
+        if count < PyBytes_GET_SIZE(data):
+            self.early = data[count:]
+            self.poller.later(self._catch_up_early)
         if self.receiver is not None:
             self.receiver.filled(count, self.poller.now)
+        return 0
 
     cdef int _fill(self, double now) except -1:
         cdef Py_buffer room

@@ -258,6 +258,29 @@ def test_who_is_paused_twice_by_others_keeps_everything() -> None:
     assert play(2, main) == []
 
 
+def test_who_fails_on_what_was_kept_is_ended() -> None:
+    """As it is for what is delivered at once."""
+
+    async def main(crowd: Crowd) -> None:
+        def fail(near: Near, data: bytes) -> None:
+            raise ValueError("of what was kept")
+
+        def pause_other(first: Near) -> None:
+            (other,) = [end for end in crowd.ends if end is not first]
+            other.act = fail
+            other.stream.pause_reading()
+
+        crowd.on_first(pause_other)
+        crowd.send_all()
+        await until(lambda: any(end.data for end in crowd.ends))
+        (paused,) = [end for end in crowd.ends if not end.data]
+        paused.stream.resume_reading()
+        await until(lambda: paused.told == ["received", "lost"])
+
+    (told,) = play(2, main)
+    assert str(told["exception"]) == "of what was kept"
+
+
 @pytest.mark.parametrize("end_it", ["close", "abort"])
 def test_who_is_ended_by_another_is_served_no_more(end_it: str) -> None:
     """Bytes that were received for a stream which another one ended are dropped."""
