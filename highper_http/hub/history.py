@@ -83,7 +83,7 @@ class Archive:
         topic.kept_size -= len(publication)
         topic.known_from = publication.place
         assert publication.identity is not None
-        del self._places[publication.identity]
+        self._places.pop(publication.identity, None)  # one that a forgotten sender has sent twice is gone already
 
     def interrupt(self, topic: Topic) -> None:
         """Messages of a topic may have been lost here."""

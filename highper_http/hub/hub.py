@@ -9,6 +9,7 @@ Joining, leaving and posting never wait, so callbacks can do it. A subscriber th
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from types import NoneType
 from typing import Any, TypeAlias, TypeVar
@@ -69,6 +70,8 @@ class Hub:
         self._on_presence: list[Callable[[str, str, bool], object]] = []
         self._on_gap: list[Callable[[], object]] = []
         self._handed = 0  # deliveries by `publish` since others had the loop
+        self._coming: deque[tuple[str, Publication]] = deque()  # what is to be handed over, in everybody's order
+        self._handing = False
 
     # Life
 
@@ -81,8 +84,10 @@ class Hub:
             ConnectFailed: the bus cannot be reached.
         """
         await self._line.start()
-        for topic in self._topics:  # those that were here when it was stopped
-            self._line.begin(topic)
+        if self._shared and self._topics:  # those that were here when it was stopped
+            for topic in self._topics:
+                self._line.begin(topic)
+            self._line.missed()
 
     async def stop(self) -> None:
         """End. Called by the task that has called `start`; again has no effect."""
@@ -102,7 +107,7 @@ class Hub:
 
         Args:
             subscriber: a WebSocket that was accepted, or a stream of events.
-            topic: any text but an empty one.
+            topic: any text but an empty one, and one with a lone surrogate.
             who: as whom it is present.
             after: identity of the last message it has had; what was kept of those behind it is handed over first.
 
@@ -111,7 +116,7 @@ class Hub:
 
         Raises:
             RuntimeError: the socket is not open yet, or the hub has a bus and is not running.
-            ValueError: the topic is empty, or `who` is said to a hub without presence.
+            ValueError: the topic is none, or `who` is said to a hub without presence.
         """
         if who is not None and self._line.presence is None:
             raise ValueError("this hub was made without presence")
@@ -165,13 +170,14 @@ class Hub:
         place = self._topics.get(name)
         if place is None:
             _check_topic(name)
-            self._line.begin(name)
+            self._line.demand()
             place = self._topics[name] = Topic(name, 0 if self._archive is None else self._archive.latest)
+            self._line.begin(name)
         return place
 
     def _let_go(self, place: Topic) -> None:
         """Forget a topic that has no subscribers; not yet, where its messages are kept."""
-        if len(place):
+        if len(place) or self._topics.get(place.name) is not place:  # a hook may have come before us
             return
         if self._archive is None:
             self._forget(place)
@@ -228,7 +234,7 @@ class Hub:
 
         Raises:
             TypeError: nothing that can be published, or a key that is no text.
-            ValueError: the topic is empty, the name holds a line end, or the text a lone surrogate.
+            ValueError: the topic is none, the name holds a line end, or the text a lone surrogate.
             RuntimeError: the hub has a bus and is not running.
         """
         _check_topic(topic)
@@ -266,6 +272,18 @@ class Hub:
             await sleep(0)
 
     def _deliver(self, topic: str, publication: Publication) -> None:
+        """Hand a message over; one that is published because of another comes behind it, to everybody."""
+        self._coming.append((topic, publication))
+        if self._handing:
+            return
+        self._handing = True
+        try:
+            while self._coming:
+                self._hand_on(*self._coming.popleft())
+        finally:
+            self._handing = False
+
+    def _hand_on(self, topic: str, publication: Publication) -> None:
         place = self._topics.get(topic)
         if place is None:
             return
@@ -342,6 +360,8 @@ class _Member:
 def _check_topic(name: str) -> None:
     if not name:
         raise ValueError("a topic has a name")
+    if not name.isascii():
+        name.encode()
 
 
 def _call(hook: Callable[..., object], *arguments: object) -> None:

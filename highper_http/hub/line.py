@@ -84,6 +84,9 @@ class Line:
                 await running.aclose()
             finally:
                 self._running = None
+                settling, self._settling = self._settling, {}
+                for event in settling.values():
+                    event.set()
 
     async def _beat(self, presence: Presence) -> None:
         while True:
@@ -125,10 +128,15 @@ class Line:
             self.presence.end(topic)
 
     async def settled(self, topic: str) -> None:
-        """Wait until `topic`, which was begun, is heard."""
+        """Wait until `topic`, which was begun, is heard.
+
+        Raises:
+            RuntimeError: the bus was stopped first.
+        """
         event = self._settling.get(topic)
         if event is not None:
             await event.wait()
+            self.demand()
 
     def demand(self) -> None:
         """Raise RuntimeError where there is a bus that was not started."""

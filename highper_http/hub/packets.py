@@ -12,9 +12,12 @@ from typing import Any, Final, NamedTuple
 
 import msgpack  # type: ignore[import-untyped]
 
+from ..event_text import check_name
+
 __all__ = ["Kind", "Packet", "Sender", "Senders", "parse_packet"]
 
 SENDERS: Final = 1000  # remembered; every start of a process is a new one
+LONGEST: Final = 64  # characters of a hub's identity
 
 
 class Kind(IntEnum):
@@ -92,20 +95,24 @@ def parse_packet(data: bytes) -> Packet:
     try:
         sender, number, kind, *content = msgpack.unpackb(data)
         kind = Kind(kind)
-        if not isinstance(sender, str) or not isinstance(number, int) or not _fits(kind, content):
+        if not _is_identity(sender) or not isinstance(number, int) or not _fits(kind, content):
             raise TypeError("a field of another type")
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise ValueError(f"not a packet of a hub: {error}") from error
     return Packet(sender, number, kind, content)
 
 
+def _is_identity(sender: Any) -> bool:
+    """Whether a hub may be called so: it becomes a part of the identity of events."""
+    return isinstance(sender, str) and 0 < len(sender) <= LONGEST and sender.isascii() and sender.isprintable()
+
+
 def _fits(kind: Kind, content: list[Any]) -> bool:
     if kind is Kind.MESSAGE:
-        return (
-            len(content) == 3
-            and isinstance(content[0], (str, bytes))
-            and all(text is None or isinstance(text, str) for text in content[1:])
-        )
+        message, key, name = content
+        if name is not None:
+            check_name(name)
+        return isinstance(message, (str, bytes)) and (key is None or isinstance(key, str))
     if kind is Kind.HERE:
         return len(content) == 1 and isinstance(content[0], list) and all(isinstance(who, str) for who in content[0])
     if kind in (Kind.CAME, Kind.WENT):

@@ -43,7 +43,7 @@ class Presence:
         self._others: dict[str, dict[str, set[str]]] = {}  # topic -> hub -> who
         self._heard: dict[str, float] = {}  # hub -> when
         self._owed: set[str] = set()  # topics whose latest changes could not be sent
-        self._doubted: dict[tuple[str, str], int] = {}  # topic and hub, not confirmed since a gap -> beats left
+        self._doubted: dict[tuple[str, str], tuple[int, set[str]]] = {}  # see `missed`
 
     def present(self, topic: str) -> set[str]:
         """Return who is in `topic`."""
@@ -105,6 +105,8 @@ class Presence:
             self._doubted.pop((topic, hub), None)
             self._replace(topic, hub, set(packet.content[0]))
         elif kind is Kind.CAME:
+            if (topic, hub) in self._doubted:
+                self._doubted[topic, hub][1].discard(packet.content[0])
             self._replace(topic, hub, self._there(topic, hub) | set(packet.content))
         elif kind is Kind.WENT:
             self._replace(topic, hub, self._there(topic, hub) - set(packet.content))
@@ -148,15 +150,18 @@ class Presence:
             self._say_all(topic)
         for hub in [hub for hub, heard in self._heard.items() if heard < now - SILENCE]:
             self._forget(hub)
-        for (topic, hub), beats in list(self._doubted.items()):
-            self._doubted[topic, hub] = beats - 1
+        for (topic, hub), (beats, who) in list(self._doubted.items()):
+            self._doubted[topic, hub] = beats - 1, who
             if beats == 0:
                 del self._doubted[topic, hub]
-                self._replace(topic, hub, set())
+                self._replace(topic, hub, self._there(topic, hub) - who)
 
     def missed(self) -> None:
         """Packets may have been lost: say who is here, and ask who is there."""
-        self._doubted = {(topic, hub): 2 for topic, hubs in self._others.items() for hub in hubs}
+        # for each topic and hub: beats left, and whom it has not confirmed since
+        self._doubted = {
+            (topic, hub): (2, set(who)) for topic, hubs in self._others.items() for hub, who in hubs.items()
+        }
         for topic in self._own:
             self._say_all(topic)
         for topic in self._others.keys() | self._own.keys():

@@ -36,7 +36,8 @@ logger = logging.getLogger("highper.error")
 
 PACKET: Final = 64  # what a packet counts besides its bytes
 ARGUMENTS: Final = 1000  # channels in one command
-TURN: Final = 64  # packets heard, or sent in one command, after which others have the loop
+BATCH: Final = 64  # packets in one command
+TURN: Final = 0.001  # seconds of handing over after which others have the loop
 PARTING: Final = 1.0  # seconds that a stop waits for what is to be sent
 
 
@@ -46,7 +47,7 @@ class RedisBus:
 
     Args:
         url: `redis://user:password@host:port/database`, `rediss://...` with TLS, or `unix:///path`.
-        prefix: of the channels' names; hubs with another one do not hear each other.
+        prefix: of the channels' names, a NUL behind it; hubs with another one do not hear each other.
         queue: bytes of packets that may wait for Redis.
         silence: seconds without a word from Redis after which it is taken for gone; it is asked after half of them.
         patience: seconds that the start waits for it.
@@ -54,7 +55,7 @@ class RedisBus:
         options: further arguments of `redis.asyncio.Redis.from_url`.
 
     Raises:
-        ConfigError: redis-py is not installed, or the URL is none.
+        ConfigError: redis-py is not installed, the URL is none, or the prefix holds a NUL.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class RedisBus:
     ) -> None:
         self._client = _client(url, silence, options)
         self._place = urlsplit(url)._replace(query="").geturl().rpartition("@")[2]
-        self._prefix = prefix.encode()
+        if "\0" in prefix:
+            raise ConfigError("the prefix of a bus's channels holds no NUL")
+        self._prefix = prefix.encode() + b"\0"  # no topic of a hub can then look like the prefix of another
         self._bound = queue
         self._silence = silence
         self._patience = patience
@@ -83,6 +86,7 @@ class RedisBus:
         self._size = 0
         self._wished, self._queued, self._roomy, self._up = Event(), Event(), Event(), Event()
         self._hearing = False  # a connection has begun with what was wanted then
+        self._unanswered = 0  # of that, what Redis has not confirmed
         self._heard = 0.0
         self._cut_off: str | None = None  # why, while it is
         self._was_up = False
@@ -117,7 +121,8 @@ class RedisBus:
         """Send what waits, within a second, and hang up."""
         with move_on_after(PARTING):
             while self._packets:
-                self._roomy = Event()
+                if self._roomy.is_set():
+                    self._roomy = Event()
                 await self._roomy.wait()
         await self._end()
 
@@ -133,6 +138,7 @@ class RedisBus:
         self._topics.clear()
         self._packets.clear()
         self._size = 0
+        self._roomy.set()  # who waits is told that the hub does not run
         self._was_up = False
 
     def subscribe(self, topic: str) -> None:
@@ -204,6 +210,7 @@ class RedisBus:
             self._heard = current_time()
             channels = list({self._prefix} | self._topics)
             self._awaited = dict.fromkeys(channels, 1)
+            self._unanswered = len(channels)
             await self._subscribe(hearing, channels)
             async with create_task_group() as group:
                 group.start_soon(self._hear, hearing)
@@ -233,7 +240,7 @@ class RedisBus:
 
     async def _hear(self, hearing: PubSub) -> None:
         assert self._listener is not None
-        heard = 0
+        busy = 0.0
         while True:
             message = await hearing.get_message(timeout=None)
             self._heard = current_time()
@@ -245,20 +252,22 @@ class RedisBus:
                     self._listener.received(channel[len(self._prefix) :].decode(), message["data"])
             elif kind == "subscribe":
                 self._answered(channel)
-            heard += 1
-            if heard % TURN == 0:
+            busy += current_time() - self._heard
+            if busy > TURN:
+                busy = 0.0
                 await sleep(0)
 
     def _answered(self, channel: bytes) -> None:
         assert self._listener is not None
+        self._unanswered -= 1
         left = self._awaited.get(channel, 1) - 1
         if left:
             self._awaited[channel] = left
-            return
-        self._awaited.pop(channel, None)
-        if not self._up.is_set() and not self._awaited:
+        else:
+            self._awaited.pop(channel, None)
+        if not self._unanswered:  # what is wished for since does not hold it up
             self._is_up()
-        if channel in self._topics:
+        if not left and channel in self._topics:
             self._listener.subscribed(channel[len(self._prefix) :].decode())
 
     async def _watch(self, hearing: PubSub) -> None:
@@ -297,7 +306,7 @@ class RedisBus:
             self._queued = Event()
             if not self._packets:
                 await self._queued.wait()
-            batch = [self._packets[index] for index in range(min(TURN, len(self._packets)))]
+            batch = [self._packets[index] for index in range(min(BATCH, len(self._packets)))]
             async with self._client.pipeline(transaction=False) as pipeline:
                 for channel, packet in batch:
                     pipeline.publish(channel, packet)

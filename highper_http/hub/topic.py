@@ -107,11 +107,13 @@ class Topic:
         delivered = 0
         handed = 0
         key = publication.key
-        for form, group in list(self._subscribers.items()):
+        # who is handed something may end by it, and leave, or have others leave and come
+        for form, group, subscribers in [(form, group, list(group)) for form, group in self._subscribers.items()]:
             data, compressed = publication.encoded(form)
-            subscribers = list(group)  # who is handed something may end by it, and leave
-            handed += len(subscribers)
             for subscriber in subscribers:
+                if subscriber not in group:
+                    continue
+                handed += 1
                 try:
                     if isinstance(subscriber, Speaker):
                         socket = subscriber

@@ -140,6 +140,78 @@ def test_slow_subscribers_are_counted_and_hold_nobody_up() -> None:
     assert hub.statistics("nowhere") == TopicStatistics(0, 0, 0, 0, 0, 0)
 
 
+def test_what_is_published_because_of_a_message_comes_behind_it() -> None:
+    """To everybody, also to those who were still to be handed the first."""
+    hub = Hub(presence=True)
+
+    @hub.on_presence
+    def tell(topic: str, who: str, came: bool) -> None:
+        hub.post(topic, f"{who} {'came' if came else 'went'}")
+
+    before, slow, behind = Collector(), Closing(room=2), Collector()
+    hub.join(before, "room")
+    hub.join(slow, "room", who="slow")
+    hub.join(behind, "room")
+    hub.post("room", "a")
+    hub.post("room", "b")
+    assert before.texts == ["slow came", "a", "b", "slow went"]
+    assert behind.texts == ["a", "b", "slow went"]
+
+
+def test_many_that_end_under_one_message_are_taken_one_after_the_other(caplog: pytest.LogCaptureFixture) -> None:
+    """However many are too slow for what tells of the others' end."""
+    hub, gone = Hub(presence=True), []
+
+    @hub.on_presence
+    def tell(topic: str, who: str, came: bool) -> None:
+        if not came:
+            gone.append(who)
+            hub.post(topic, who)
+
+    for number in range(2000):
+        hub.join(Closing(room=0), "room", who=str(number))
+    hub.post("room", "a")
+    assert gone == [str(number) for number in range(2000)]
+    assert hub.topics() == []
+    assert not caplog.records
+
+
+def test_who_has_left_gets_nothing_more_also_of_what_is_being_handed_over() -> None:
+    """One that is handed a message may have others leave."""
+    hub, last = Hub(), Collector()
+
+    class Host(Collector):
+        def post(self, data: bytes, **options: object) -> bool:  # type: ignore[override]
+            hub.leave(last, "room")
+            return super().post(data)
+
+    hub.join(Host(), "room")
+    hub.join(last, "room")
+    hub.post("room", "a")
+    assert last.taken == []
+    assert hub.statistics("room").dropped == 0
+
+
+def test_a_hook_may_have_the_last_others_leave() -> None:
+    """The topic ends once."""
+    hub, one, other = Hub(presence=True), Collector(), Collector()
+    hub.on_presence(lambda topic, who, came: came or hub.leave(other, topic))
+    hub.join(one, "room", who="ann")
+    hub.join(other, "room")
+    one.close()
+    assert hub.topics() == []
+
+
+class Closing(Collector):
+    """Ends where it is handed too much."""
+
+    def post(self, data: bytes, **options: object) -> bool:  # type: ignore[override]
+        taken = super().post(data)
+        if not taken and not self.closed:
+            self.close()
+        return taken
+
+
 def test_one_that_raises_is_told_of_and_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
     """A fault of one subscriber is nobody else's."""
 
@@ -287,6 +359,10 @@ class Spy(LocalBus):
         b"\x93\xa1a\x01\x63",
         b"\x94\xa1a\x01\x00\x07",
         b"\x95\xa1a\x01\x00\xa1b\x07",
+        b"\x96\xa0\x01\x00\xa1b\xc0\xc0",
+        b"\x96\xa2a\n\x01\x00\xa1b\xc0\xc0",
+        b"\x96\xd9\x41" + b"a" * 65 + b"\x01\x00\xa1b\xc0\xc0",
+        b"\x96\xa1a\x01\x00\xa1b\xc0\xa3x\ny",
         b"7",
     ],
     ids=repr,
@@ -340,6 +416,51 @@ def test_a_hub_that_is_stopped_lets_go_and_begins_again() -> None:
             other.post("room", "again")
             assert staying.texts == ["again"]
             assert hub.present("room") == ["bob"]
+
+    run(main)
+
+
+def test_what_was_published_while_a_hub_was_stopped_is_a_gap() -> None:
+    """It knows that it heard nothing."""
+
+    async def main() -> None:
+        wire, told = Wire(), []
+        async with Hub(LocalBus(wire)) as other:
+            hub = Hub(LocalBus(wire), history=History())
+            hub.on_gap(lambda: told.append("gap"))
+            async with hub:
+                reader, _ = events(hub)
+                other.post("room", "a")
+                assert told == []
+            other.post("room", "b")
+            async with hub:
+                again, complete = events(hub, after=reader.identities[0])
+                assert (complete, again.texts, told) == (False, [], ["gap"])
+                assert hub.statistics("room").gaps == 1
+
+    run(main)
+
+
+def test_nobody_waits_for_a_bus_that_was_stopped() -> None:
+    """To hear a topic that will not be heard."""
+
+    class Deaf(LocalBus):
+        def subscribe(self, topic: str) -> None:
+            pass
+
+    async def main() -> None:
+        hub = Hub(Deaf(Wire()))
+        await hub.start()
+        hub.join(Collector(), "room")
+        async with anyio.create_task_group() as group:
+
+            async def settle() -> None:
+                with pytest.raises(RuntimeError, match="started"):
+                    await hub.settled("room")
+
+            group.start_soon(settle)
+            await anyio.sleep(1)
+            await hub.stop()
 
     run(main)
 

@@ -196,6 +196,42 @@ def test_after_a_gap_who_has_left_the_topic_is_given_up() -> None:
     processes(main)
 
 
+def test_who_comes_behind_a_gap_is_not_given_up_with_those_who_left() -> None:
+    """Of a process that does not answer, who was there before is in doubt, and nobody else."""
+
+    async def main(one: Process, other: Process) -> None:
+        one.join("ann")
+        leaving = other.join("bob")
+        one.bus.cut = True
+        leaving.close()
+        one.bus.mend()
+        other.join("cat")
+        assert one.present() == ["ann", "bob", "cat"]
+        await anyio.sleep(4 * BEAT)
+        assert one.present() == ["ann", "cat"]
+
+    processes(main)
+
+
+def test_who_is_still_there_when_a_hub_starts_again_is_told() -> None:
+    """And who went elsewhere meanwhile is known to have gone."""
+
+    async def main() -> None:
+        wire = Wire()
+        one, other = Process(wire), Process(wire)
+        async with other.hub:
+            async with one.hub:
+                one.join("ann")
+                other.join("bob")
+                leaving = other.join("cat")
+            assert other.present() == ["bob", "cat"]
+            leaving.close()
+            async with one.hub:
+                assert one.present() == other.present() == ["ann", "bob"]
+
+    run(main)
+
+
 def test_what_could_not_be_said_is_said_later() -> None:
     """A bus without room delays presence, and loses none of it."""
 

@@ -146,7 +146,7 @@ def test_who_left_is_not_heard_and_who_comes_again_is(provider: Any, store: Stor
         await until(lambda: collector.texts == ["a"])
         one.leave(collector, "room")
         with redis.Redis(port=store.port) as client:
-            await until(lambda: client.pubsub_numsub("highper:room")[0][1] == 0)
+            await until(lambda: client.pubsub_numsub("highper:\0room")[0][1] == 0)
         assert one.topics() == []
 
     two_hubs(provider, store, main)
@@ -338,3 +338,96 @@ def test_a_topic_that_cannot_be_sent_is_the_callers_fault(provider: Any, store: 
         await until(lambda: here.texts == ["a"])
 
     two_hubs(provider, store, main)
+
+
+def test_hubs_with_another_prefix_hear_nothing(provider: Any, store: Store) -> None:
+    """Whatever topics there are: one begins with what the other's prefix ends with."""
+
+    async def main(transport: object) -> None:
+        async with Hub(store.bus(prefix="a:")) as one, Hub(store.bus(prefix="a:b:")) as other:
+            here, there = await joined(one, "b:room"), await joined(other)
+            await one.publish("b:room", "one")
+            await until(lambda: here.texts == ["one"])
+            await other.publish("room", "other")
+            await until(lambda: bool(there.texts))
+            assert (here.texts, there.texts) == (["one"], ["other"])
+        with pytest.raises(ConfigError, match="NUL"):
+            store.bus(prefix="a\0")
+
+    provider.run(main)
+
+
+def test_others_have_the_loop_between_messages_that_take_long(provider: Any, store: Store) -> None:
+    """However many have come at once."""
+
+    async def main(one: Hub, other: Hub) -> None:
+        passes, seen = 0, []
+
+        class Slow(Collector):
+            def post(self, data: bytes, **options: Any) -> bool:
+                time.sleep(0.003)
+                seen.append(passes)
+                return super().post(data, **options)
+
+        one.join(Slow(), "room")
+        await one.settled("room")
+        for _ in range(100):
+            other.post("room", "x")
+        while len(seen) < 100:
+            await anyio.sleep(0)
+            passes += 1
+        assert len(set(seen)) == 100
+
+    two_hubs(provider, store, main)
+
+
+def test_a_hub_that_comes_and_goes_to_topics_all_the_time_is_connected_again(provider: Any, store: Store) -> None:
+    """What is wished for meanwhile does not hold the connection up."""
+
+    async def main(one: Hub, other: Hub) -> None:
+        gaps: list[int] = []
+        one.on_gap(lambda: gaps.append(1))
+        here = await joined(one)
+
+        class Late(dict[bytes, int]):
+            """Answers that are always still to come."""
+
+            def __bool__(self) -> bool:
+                return True
+
+        bus = one._line.bus
+        assert isinstance(bus, RedisBus)
+        keep = bus._subscribe
+
+        async def subscribe(hearing: Any, channels: list[bytes]) -> None:
+            bus._awaited = Late(bus._awaited)
+            await keep(hearing, channels)
+
+        bus._subscribe = subscribe  # type: ignore[method-assign]
+        store.cut_everybody_off()
+        await until(lambda: bool(gaps))
+        await one.publish("room", "a")
+        await until(lambda: here.texts == ["a"])
+
+    two_hubs(provider, store, main)
+
+
+def test_who_waits_for_room_is_told_of_the_stop(provider: Any, store: Store) -> None:
+    """And does not wait for ever."""
+
+    async def main(transport: object) -> None:
+        hub = Hub(store.bus(queue=4096))
+
+        async def publish() -> None:
+            with pytest.raises(RuntimeError, match="started"):
+                await hub.publish("room", "late")
+
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as group, hub:
+                store.stop()
+                while hub.post("room", "x" * 500):
+                    pass
+                group.start_soon(publish)
+                await anyio.sleep(0.1)
+
+    provider.run(main)
