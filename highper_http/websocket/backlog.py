@@ -95,9 +95,18 @@ class Backlog:
         self._waiting[place] = message
         self._size += message.size
         if self._policy in (Policy.DROP_OLDEST, Policy.CONFLATE):
-            while self._size > self._bound and len(self._waiting) > 1:
-                self.take()
+            while self._size > self._bound and self._drop_oldest(message):
+                pass
         return True
+
+    def _drop_oldest(self, newest: Waiting) -> bool:
+        """Drop what has waited longest, apart from the newest and from what somebody waits for, as a stream's turn."""
+        for place, message in self._waiting.items():
+            if message is not newest and message.waiter is None:
+                del self._waiting[place]
+                self._size -= message.size
+                return True
+        return False
 
     def take(self) -> Waiting:
         """Return the message that has waited longest, which waits no more."""

@@ -46,7 +46,7 @@ class Backoff:
         try:
             return min(self.longest, self.first * self.factor ** (failures - 1))
         except OverflowError:
-            return self.longest
+            return self.longest if self.first else 0.0
 
     def wait(self, failures: int) -> float:
         """Return how long to wait after so many failures in a row."""

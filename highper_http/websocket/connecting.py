@@ -26,7 +26,7 @@ from .destination import parse_proxy, parse_websocket
 from .masks import Masks
 from .opened import Opened
 from .opening import Proposal, Route, agree
-from .settings import SocketSettings
+from .settings import SocketSettings, listed
 from .socket import WebSocket
 
 __all__ = ["Connecting", "connect"]
@@ -79,6 +79,7 @@ def connect(
 
     Raises:
         ValueError: a URL that is none, or options that contradict each other.
+        TypeError: `subprotocols` is one name.
         LocalProtocolError: a subprotocol that is malformed, or a field that is the handshake's own.
     """
     place = parse_websocket(url)
@@ -90,7 +91,7 @@ def connect(
     secure = _tls(ssl, server_hostname or place.host, bounds) if place.secure else None
     route = Route(address or (place.host, place.port), secure, _proxy(proxy, proxy_ssl, bounds))
     fields = _lines(headers, origin, place.authorization)
-    proposal = Proposal(place.authority, place.target, tuple(subprotocols), deflate, fields)
+    proposal = Proposal(place.authority, place.target, listed(subprotocols), deflate, fields)
     proposal.opening(bounds)  # what is wrong with it is known now
     patience = bounds.websocket_handshake_timeout if timeout is None else timeout
     settings = SocketSettings(policy=policy, limits=bounds, deflate=deflate)
@@ -117,10 +118,13 @@ def _proxy(url: str | None, context: tls.SSLContext | None, limits: Limits) -> P
 def _lines(headers: FieldPairs, origin: str | None, authorization: bytes | None) -> tuple[tuple[bytes, bytes], ...]:
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     lines = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+    known = {name for name, _ in lines}
     if origin is not None:
+        if b"origin" in known:
+            raise ValueError("the origin is an option or a field, not both")
         lines.append((b"origin", origin.encode("latin-1")))
     if authorization is not None:
-        if any(name == b"authorization" for name, _ in lines):
+        if b"authorization" in known:
             raise ValueError("credentials are in the URL or in the fields, not in both")
         lines.append((b"authorization", authorization))
     return tuple(lines)
@@ -137,6 +141,7 @@ class Connecting:
     __slots__ = (
         "_backoff",
         "_engine",
+        "_entered",
         "_limits",
         "_patience",
         "_proposal",
@@ -165,6 +170,7 @@ class Connecting:
         self._engine = engine
         self._patience = patience
         self._backoff = backoff
+        self._entered = False
         self._socket: WebSocket | None = None
 
     async def __aenter__(self) -> WebSocket:
@@ -174,10 +180,15 @@ class Connecting:
             ConnectFailed: the server or its proxy cannot be reached, not be trusted, or gave no answer in time.
             WebSocketDenied: the server answered otherwise.
             RemoteProtocolError: its answer breaks a rule.
+            RuntimeError: it is open, or being opened; `open` gives one more.
         """
-        if self._socket is not None:
+        if self._entered:
             raise RuntimeError("it is open already")
-        self._socket = await self.open()
+        self._entered = True
+        try:
+            self._socket = await self.open()
+        finally:
+            self._entered = self._socket is not None
         return self._socket
 
     async def __aexit__(
@@ -186,6 +197,7 @@ class Connecting:
         """Close it."""
         socket, self._socket = self._socket, None
         assert socket is not None
+        self._entered = False
         await _end(socket)
 
     async def __aiter__(self) -> AsyncGenerator[WebSocket, None]:

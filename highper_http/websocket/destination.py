@@ -90,4 +90,7 @@ def _basic(user: str | None, password: str | None) -> bytes | None:
     """Source: RFC 7617 section 2."""
     if user is None:
         return None
-    return b"Basic " + b64encode(unquote_to_bytes(user) + b":" + unquote_to_bytes(password or ""))
+    name, secret = unquote_to_bytes(user), unquote_to_bytes(password or "")
+    if b":" in name or any(octet < 0x20 or octet == 0x7F for octet in name + secret):
+        raise ValueError("a user's name in a URL holds no colon, and neither it nor the password controls")
+    return b"Basic " + b64encode(name + b":" + secret)

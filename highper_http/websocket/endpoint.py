@@ -120,6 +120,8 @@ class SocketEndpoint:
             raise HTTPError(head.status_code, str(error), headers=fields) from None
         if request._head.content_length:
             raise HTTPError(400, "an opening handshake has no content")
+        if len(request._head.headers.all(b"origin")) > 1:
+            raise HTTPError(400, "a request has one origin")
         origin = None if opening.origin is None else opening.origin.decode("latin-1")
         if not self.origins.allow(origin, request.host):
             raise Forbidden("this origin may open no WebSocket here")

@@ -49,7 +49,7 @@ class Handshake(Timed):
         "_decided",
         "_error",
         "_exchange",
-        "_fields",
+        "_left",
         "_opened",
         "_opening",
         "_over",
@@ -67,7 +67,7 @@ class Handshake(Timed):
         self._settings = settings
         self._site = site
         self._answer: tuple[int, Any, list[tuple[str, str]]] | None = None
-        self._fields: list[tuple[str, str]] = []
+        self._left = False  # the handler has accepted, and not stayed until the socket is open
         self._error: BaseException | None = None
         self._acceptance: Acceptance | None = None
         self._over = False
@@ -102,6 +102,7 @@ class Handshake(Timed):
             whether that was so.
         """
         if self._over or self._error or self._acceptance is not None or self._answer is not None:
+            self._left = True
             return False
         self._error = error
         if error is None:
@@ -169,6 +170,8 @@ class Handshake(Timed):
         self._opened.wake()
         if self._site.parting:
             socket._shut(self._site.leaving)
+        elif self._left:
+            socket.done()
 
     def close(self) -> None:
         """There will be no 101: the client is gone, or somebody has answered otherwise."""

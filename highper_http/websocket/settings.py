@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from highper_core.limits import Limits
     from highper_core.permessage_deflate import DeflateSettings
 
-__all__ = ["Policy", "SocketSettings"]
+__all__ = ["Policy", "SocketSettings", "listed"]
 
 
 class Policy(IntEnum):
@@ -41,6 +41,17 @@ class Policy(IntEnum):
         raise SetupError(f"a send policy is block, drop-oldest, conflate or close, not {name!r}")
 
 
+def listed(subprotocols: Iterable[str]) -> tuple[str, ...]:
+    """Return names of subprotocols.
+
+    Raises:
+        TypeError: it is one name, whose letters would be names.
+    """
+    if isinstance(subprotocols, (str, bytes)):
+        raise TypeError(f"subprotocols are a list of names, not {subprotocols!r}")
+    return tuple(subprotocols)
+
+
 class SocketSettings:
     """Settings that the WebSockets of a route, or of a client, share.
 
@@ -52,6 +63,7 @@ class SocketSettings:
 
     Raises:
         SetupError: there is no such policy.
+        TypeError: `subprotocols` is no list.
     """
 
     __slots__ = ("policy", "limits", "deflate", "subprotocols")
@@ -67,4 +79,4 @@ class SocketSettings:
         self.policy = Policy.named(policy)
         self.limits = limits
         self.deflate = deflate
-        self.subprotocols = tuple(subprotocols)
+        self.subprotocols = listed(subprotocols)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .socket import WebSocket
@@ -11,11 +11,14 @@ if TYPE_CHECKING:
 
 __all__ = ["IncomingStream", "OutgoingStream"]
 
+INTERNAL_ERROR: Final = 1011
+
 
 class OutgoingStream:
     """One message that is sent piece by piece; `async with` binds what sends a piece.
 
-    A message cannot be taken back, so where the block raises, the socket is closed with 1011.
+    A message cannot be taken back, so where the block raises, or its end is not waited for, the socket is closed with
+    1011.
     """
 
     __slots__ = ("_socket", "_text")
@@ -52,11 +55,14 @@ class OutgoingStream:
         """End the message."""
         socket = self._socket
         try:
-            if error is not None:
-                socket._shut(1011)
-            elif not socket.shut:
+            if error is None and not socket.shut:
                 await socket._send_piece("" if self._text else b"", True)
+        except BaseException as failure:
+            error = failure
+            raise
         finally:
+            if error is not None:
+                socket._shut(INTERNAL_ERROR)
             socket._end_stream()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from support.sockets import UPGRADE, Served
 from support.websocket_play import Play, play
 
 from highper_core import LocalProtocolError
-from highper_http import App, Forbidden, WebSocket, WebSocketClosed
+from highper_http import App, Forbidden, Request, Response, WebSocket, WebSocketClosed
 from highper_http.websocket import SocketState
 from highper_http.websocket.denied import WebSocketDenied
 from highper_transports.errors import StreamBusy
@@ -362,6 +363,44 @@ class TestOpening:
                 async with site.socket("/ws", origin=origin):
                     pass
             assert caught.value.status == 403
+
+        play(app, main)
+
+    def test_a_request_that_names_two_origins_is_malformed(self, play: Play) -> None:
+        app = App()
+
+        @app.websocket("/ws")
+        async def ws(socket: WebSocket) -> None:
+            await socket.accept()
+
+        async def main(site: Served) -> None:
+            peer = await dial(site)
+            peer.send(UPGRADE % (b"/ws", b"origin: http://site.example\r\norigin: https://evil.example\r\n"))
+            assert (await peer.receive_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+            peer.close()
+
+        play(app, main)
+
+    def test_a_handler_that_leaves_before_its_socket_is_open_leaves_none_open(self, play: Play) -> None:
+        app = App()
+
+        @app.use
+        async def slow(request: Request, response: Response, next: Any) -> None:
+            await next()
+            await asyncio.sleep(0.1)
+
+        @app.websocket("/ws")
+        async def ws(socket: WebSocket) -> None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await socket.accept()
+
+        async def main(site: Served) -> None:
+            async with site.socket("/ws") as socket:
+                with pytest.raises(WebSocketClosed) as caught:
+                    await socket.receive()
+                assert caught.value.code == 1000
+            await site.settle()
 
         play(app, main)
 

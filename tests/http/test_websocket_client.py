@@ -19,6 +19,7 @@ from highper_http.websocket.backoff import Backoff
 from highper_http.websocket.connecting import connect
 from highper_http.websocket.denied import WebSocketDenied
 from highper_http.websocket.masks import Masks
+from highper_http.websocket.settings import SocketSettings
 from highper_transports.errors import ConnectFailed, TunnelRefused
 from highper_transports.memory import MemoryTransport, Peer
 from highper_transports.sockets import Binding
@@ -617,6 +618,41 @@ def test_options_that_make_no_sense_are_told_at_once(url: str, options: dict[str
 def test_what_no_handshake_may_say_is_told_at_once(options: dict[str, Any]) -> None:
     with pytest.raises(LocalProtocolError):
         connect("ws://a", **options)
+
+
+def test_two_tasks_cannot_open_the_same() -> None:
+    """The second is told so, and the first has its socket to itself; afterwards it can be opened again."""
+
+    async def main(transport: MemoryTransport) -> None:
+        async with played(transport, echo) as (url, _):
+            connecting = connect(url, transport=transport)
+
+            async def enter() -> str:
+                async with connecting as socket:
+                    await socket.send_text("mine")
+                    return await socket.receive_text()
+
+            first, second = await asyncio.gather(enter(), enter(), return_exceptions=True)
+            assert first == "mine"
+            assert isinstance(second, RuntimeError)
+            assert await enter() == "mine"
+
+    run(main)
+
+
+@pytest.mark.parametrize("given", ["chat", b"chat"])
+def test_one_name_is_no_list_of_subprotocols(given: Any) -> None:
+    """Its letters would be."""
+    with pytest.raises(TypeError, match="subprotocols"):
+        connect("ws://site.example/", subprotocols=given)
+    with pytest.raises(TypeError, match="subprotocols"):
+        SocketSettings(subprotocols=given)
+
+
+def test_an_origin_is_said_once() -> None:
+    """As a field, or as an option."""
+    with pytest.raises(ValueError, match="origin"):
+        connect("ws://site.example/", headers={"Origin": "https://a.example"}, origin="https://a.example")
 
 
 def test_a_field_that_would_split_the_request_is_refused() -> None:

@@ -76,6 +76,13 @@ def test_what_is_no_url_of_a_websocket_is_refused(url: str) -> None:
         parse_websocket(url)
 
 
+@pytest.mark.parametrize("user", ["a%3Ab:c", "a%0Ab:c", "a:b%0D", "a%00:b"])
+def test_credentials_that_would_be_read_otherwise_are_refused(user: str) -> None:
+    """A colon ends the name of a user, and controls are nobody's."""
+    with pytest.raises(ValueError, match="user"):
+        parse_websocket(f"ws://{user}@site.example/")
+
+
 @pytest.mark.parametrize("url", ["ws://a", "http://a/b", "https://a?b", "socks5://a"])
 def test_what_is_no_url_of_a_proxy_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"http|port"):
@@ -99,6 +106,11 @@ def test_waits_grow_to_their_bound() -> None:
     backoff = Backoff(first=1.0, factor=2.0, longest=10.0, random=lambda: 1.0)
     assert [backoff.wait(failures) for failures in range(1, 7)] == [1, 2, 4, 8, 10, 10]
     assert backoff.wait(10**9) == 10
+
+
+def test_a_backoff_that_begins_with_no_wait_has_none() -> None:
+    """However often it failed."""
+    assert Backoff(0).bound(1_000_000) == 0
 
 
 def test_waits_are_drawn_anew() -> None:

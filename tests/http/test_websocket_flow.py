@@ -167,6 +167,65 @@ class TestSending:
 
         play(app, main)
 
+    @pytest.mark.parametrize("policy", ["drop-oldest", "conflate"])
+    def test_a_stream_that_waits_its_turn_is_not_dropped(self, play: Play, policy: str) -> None:
+        app = App()
+
+        @app.websocket("/ws", policy=policy)
+        async def ws(socket: WebSocket) -> None:
+            async def second() -> None:
+                async with socket.stream(text=True) as send:
+                    await send("second")
+
+            await socket.accept()
+            while not socket.pressed:
+                await socket.send_bytes(bytes(10_000))
+            async with asyncio.timeout(60), asyncio.TaskGroup() as group, socket.stream(text=True):
+                group.create_task(second())
+                await asyncio.sleep(0)
+                for _ in range(20):
+                    await socket.send_bytes(bytes(10_000))
+
+        async def main(site: Served) -> None:
+            peer = await deaf(site)
+            await asyncio.sleep(1)
+            peer.stream.resume_reading()
+            data = b""
+            while not data.endswith(b"\x88\x02\x03\xe8"):
+                data += await peer.receive()
+            assert b"\x01\x06second" in data
+            peer.send(frame(b"", 8))
+            await site.settle()
+
+        play(app, main)
+
+    def test_a_message_in_pieces_whose_end_is_cancelled_ends_the_socket(self, play: Play) -> None:
+        app = App()
+
+        @app.websocket("/ws")
+        async def ws(socket: WebSocket) -> None:
+            await socket.accept()
+            send = socket.stream()
+            await send.__aenter__()
+            while not socket.pressed:
+                await send(bytes(10_000))
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(send.__aexit__(None, None, None), 0.1)
+            assert socket.closed
+            assert socket.close_code == 1011
+
+        async def main(site: Served) -> None:
+            peer = await deaf(site)
+            await asyncio.sleep(1)
+            peer.stream.resume_reading()
+            data = b""
+            while not data.endswith(b"\x88\x02\x03\xf3"):
+                data += await peer.receive()
+            peer.send(frame(b"", 8))
+            await site.settle()
+
+        play(app, main)
+
     def test_close_gives_a_slow_peer_up_with_1013(self, play: Play) -> None:
         app = App()
         seen: list[Any] = []
