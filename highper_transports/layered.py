@@ -111,7 +111,9 @@ class LayeredStream(Stream):
             greeted.wake()
 
     def absorb(self, data: bytes) -> None:
-        """Take records of the peer."""
+        """Take records of the peer; behind the end, ours or its, they mean nothing."""
+        if self._closing or self._end_told or self._error is not None:
+            return
         self._incoming.write(data)
         if self._greeted is not None:
             self.greet()
@@ -145,7 +147,9 @@ class LayeredStream(Stream):
 
     def cut_off(self) -> None:
         """The records ended; without a farewell that is no end of the content."""
-        if not self._end_told:
+        if self._greeted is None:
+            self._deliver_content()  # which may hold it
+        if not (self._end_told or self._closing):
             self._break(StreamBroken("the records ended without a close_notify"))
 
     def _break(self, error: BaseException) -> None:
@@ -164,6 +168,13 @@ class LayeredStream(Stream):
         else:
             self.deliver_loss(None if self._closing else self._error)
 
+    def expired(self, now: float) -> None:
+        """Pass the deadline on; before there is a receiver it is that of the handshake."""
+        if self._greeted is not None:
+            self._break(TimeoutError("the handshake took too long"))
+        else:
+            Stream.expired(self, now)
+
     # Our side
 
     @property
@@ -173,7 +184,7 @@ class LayeredStream(Stream):
 
     def write(self, data: bytes | list[bytes]) -> None:
         """Queue bytes, or a list of bytes."""
-        if self._closing or self._lost:
+        if self._closing or self._lost or self._error is not None:
             return
         whole = memoryview(b"".join(data) if isinstance(data, list) else data)
         for begin in range(0, len(whole), PIECE):
@@ -222,18 +233,23 @@ async def layer(beneath: Stream, tls: TLS, hostname: str, opened: Callable[[Stre
 
     Args:
         beneath: not at rest; aborted where this fails or is cancelled.
-        tls: context of a client.
+        tls: context of a client, and the bound of its handshake.
         hostname: the name that the certificate must carry.
         opened: sets the receiver of the stream it is given.
 
     Raises:
-        ConnectFailed: the handshake failed, or the certificate is not to be trusted.
+        ConnectFailed: the handshake failed or took too long, or the certificate is not to be trusted.
     """
-    greeted: Any = beneath.transport.waiter()
+    transport = beneath.transport
+    greeted: Any = transport.waiter()
     try:
         stream = LayeredStream(beneath, tls, tls.server_hostname or hostname, greeted)
-        stream.greet()
-        await greeted
+        transport.timers.arm(stream, transport.now() + tls.handshake_timeout)
+        try:
+            stream.greet()
+            await greeted
+        finally:
+            transport.timers.cancel(stream)
         opened(stream)
         stream.resume_reading()
     except (OSError, StreamBroken, ValueError) as error:  # SSLError is an OSError

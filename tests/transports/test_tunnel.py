@@ -303,6 +303,80 @@ def test_a_spoiled_record_breaks_the_stream(secured: tuple[TLS, TLS]) -> None:
     start(MemoryTransport, main)
 
 
+def test_who_writes_behind_a_spoiled_record_is_told_by_the_loss_alone(secured: tuple[TLS, TLS]) -> None:
+    """The session takes nothing any more, and the stream is not gone yet."""
+
+    async def main(transport: MemoryTransport) -> None:
+        near, records, far = await layered(transport, secured)
+        record = bytearray(records.sealed(b"hello"))
+        record[-1] ^= 1
+        near.stream.absorb(bytes(record))  # type: ignore[attr-defined]
+        near.stream.write(b"late")
+        with pytest.raises(StreamBroken):
+            await near.receive()
+        assert isinstance(near.error, ssl.SSLError)
+
+    start(MemoryTransport, main)
+
+
+def test_what_comes_behind_a_farewell_is_not_kept(secured: tuple[TLS, TLS]) -> None:
+    """Nor what comes while we close."""
+
+    async def main(transport: MemoryTransport) -> None:
+        near, records, far = await layered(transport, secured)
+        far.send(records.sealed(b"all") + records.farewell())
+        assert await near.receive_all() == b"all"
+        stream: Any = near.stream
+        far.send(bytes(100_000))
+        await asyncio.sleep(1)
+        assert stream._incoming.pending == 0
+        near.close()
+        far.close()
+
+        near, records, far = await layered(transport, secured)
+        stream = near.stream
+        stream.close()
+        stream.absorb(records.sealed(b"ignored"))
+        assert stream._incoming.pending == 0
+        far.close()
+
+    start(MemoryTransport, main)
+
+
+def test_an_end_beneath_does_not_overtake_the_farewell_before_it(secured: tuple[TLS, TLS]) -> None:
+    """Where both come in the pass in which reading goes on."""
+
+    async def main(transport: MemoryTransport) -> None:
+        near, records, far = await layered(transport, secured)
+        stream: Any = near.stream
+        stream.pause_reading()
+        stream.resume_reading()
+        stream.absorb(records.sealed(b"all") + records.farewell())
+        stream.cut_off()
+        assert await near.receive_all() == b"all"
+        stream.abort()
+
+    start(MemoryTransport, main)
+
+
+def test_a_silent_peer_is_given_up_inside_the_handshake(secured: tuple[TLS, TLS]) -> None:
+    """After the time that its TLS is given."""
+
+    async def main(transport: MemoryTransport) -> None:
+        far: list[Peer] = []
+        listener = await transport.listen(Binding(host="far.example"), lambda stream: far.append(Peer(stream)))
+        beneath = await transport.connect(listener.address, lambda stream: None)
+        began = transport.now()
+        with pytest.raises(ConnectFailed, match="handshake"):
+            await layer(beneath, TLS(secured[1].context, 3.0), "127.0.0.1", lambda stream: None)
+        assert 3.0 <= transport.now() - began < 4.0
+        await asyncio.sleep(0.1)
+        assert far[0].is_gone
+        listener.close()
+
+    start(MemoryTransport, main)
+
+
 def test_nothing_is_delivered_while_reading_is_paused(secured: tuple[TLS, TLS]) -> None:
     """Not even what was decrypted with the bytes before; it comes when reading goes on."""
 
