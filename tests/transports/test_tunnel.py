@@ -307,7 +307,7 @@ def test_who_writes_behind_a_spoiled_record_is_told_by_the_loss_alone(secured: t
     """The session takes nothing any more, and the stream is not gone yet."""
 
     async def main(transport: MemoryTransport) -> None:
-        near, records, far = await layered(transport, secured)
+        near, records, _ = await layered(transport, secured)
         record = bytearray(records.sealed(b"hello"))
         record[-1] ^= 1
         near.stream.absorb(bytes(record))  # type: ignore[attr-defined]
@@ -347,7 +347,7 @@ def test_an_end_beneath_does_not_overtake_the_farewell_before_it(secured: tuple[
     """Where both come in the pass in which reading goes on."""
 
     async def main(transport: MemoryTransport) -> None:
-        near, records, far = await layered(transport, secured)
+        near, records, _ = await layered(transport, secured)
         stream: Any = near.stream
         stream.pause_reading()
         stream.resume_reading()
