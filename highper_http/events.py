@@ -13,6 +13,7 @@ Source: HTML Living Standard, section 9.2.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable
 from random import random
 from types import TracebackType
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from .response import Response
 
 __all__ = ["EventStream"]
+
+logger = logging.getLogger("highper.error")
 
 QUEUE: Final = 64 * 1024
 
@@ -241,7 +244,14 @@ class EventStream(Timed):
                     self._waiters.remove(waiter)
 
     def on_closed(self, callback: Callable[[EventStream], object]) -> None:
-        """Call `callback(stream)` once it is `closed`."""
+        """Call `callback(stream)` once it is `closed`, which has not come yet.
+
+        Raises:
+            ResponseError: it was not entered, or has ended.
+        """
+        self._entered()
+        if self.closed:
+            raise ResponseError("the stream of events has ended")
         self._callbacks.append(callback)
 
     def server_stops(self) -> None:
@@ -266,7 +276,10 @@ class EventStream(Timed):
             self._dispatcher.lasts_no_more(exchange)
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            callback(self)
+            try:
+                callback(self)
+            except Exception:
+                logger.exception("what was to be told of the end of a stream of events failed")
         self._wake()
 
     def _wake(self) -> None:

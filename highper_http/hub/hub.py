@@ -116,6 +116,7 @@ class Hub:
 
         Raises:
             RuntimeError: the socket is not open yet, or the hub has a bus and is not running.
+            ResponseError: the stream of events was not entered yet.
             ValueError: the topic is none, or `who` is said to a hub without presence.
         """
         if who is not None and self._line.presence is None:

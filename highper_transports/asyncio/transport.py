@@ -155,8 +155,7 @@ class AsyncioTransport:
         standard = getattr(type(self.loop), "time", None) is asyncio.BaseEventLoop.time
         self.now: Callable[[], float] = time.monotonic if standard else self.loop.time
         self.sends_files = isinstance(self.loop, asyncio.SelectorEventLoop)
-        # a loop that reads when it is told that it can, and not before, may read for all streams into one place
-        self.scratch = memoryview(bytearray(SCRATCH)) if isinstance(self.loop, asyncio.SelectorEventLoop) else None
+        self.scratch: memoryview | None = None  # where all streams receive, once there are some that do
         self.tasks = TaskStarter(self.loop)
         self.spawn = self.tasks.start  # type: ignore[method-assign]
 
@@ -255,5 +254,9 @@ class AsyncioTransport:
         return cast(WireStream, stream)
 
     def _stream(self, opened: Callable[[Stream], object], secured: bool) -> Callable[[], Any]:
-        kind = AsyncioStream if secured or self.scratch is None else ScratchStream
-        return lambda: kind(self, opened)
+        # a loop that reads when it is told that it can, and not before, may read for all streams into one place
+        if secured or not isinstance(self.loop, asyncio.SelectorEventLoop):
+            return lambda: AsyncioStream(self, opened)
+        if self.scratch is None:
+            self.scratch = memoryview(bytearray(SCRATCH))
+        return lambda: ScratchStream(self, opened)

@@ -306,6 +306,31 @@ def test_a_handler_may_say_goodbye(serve: Any) -> None:
     serve(app, main)
 
 
+def test_who_is_told_of_the_end_may_fail(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """The others are told, the answer ends as it should, and the fault is logged."""
+    app, told = App(), []
+
+    @app.get("/")
+    async def feed(request: Request, response: Response) -> None:
+        events = response.events()
+        with pytest.raises(ResponseError, match="inside"):
+            events.on_closed(told.append)
+        with pytest.raises(ResponseError, match="inside"):
+            Hub().join(events, "news")
+        async with events:
+            events.on_closed(lambda stream: 1 / 0)
+            events.on_closed(told.append)
+        with pytest.raises(ResponseError, match="ended"):
+            events.on_closed(told.append)
+
+    async def main(client: TestClient) -> None:
+        assert (await client.get("/")).content == b":\n\n"
+        assert len(told) == 1
+        assert "ZeroDivisionError" in caplog.text
+
+    serve(app, main)
+
+
 def test_a_head_request_has_no_events(serve: Any) -> None:
     """Its handler does not wait, nor join, and the connection lives on."""
     app, hub, streams = news()

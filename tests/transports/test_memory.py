@@ -400,3 +400,15 @@ class TestAddresses:
             peer.expired(0.0)
 
         run(main)
+
+
+def test_a_transport_takes_no_place_for_sockets_that_it_has_not() -> None:
+    """What is received into is made with the first stream of a loop that is read from."""
+
+    async def main(transport: MemoryTransport) -> None:
+        listener = await transport.listen(Binding(host="far.example"), lambda stream: None)
+        await transport.connect(listener.address, lambda stream: None)
+        assert transport.scratch is None
+        listener.close()
+
+    MemoryTransport.run(main)
