@@ -2,8 +2,9 @@
 
 A *transport* is a provider: asyncio, uvloop, memory. A *stream* is one peer's byte stream. A *receiver* is whoever a
 stream hands its bytes to: the driver, or what took the stream over. A stream at *rest* has no receiver, and need not
-be an object any more; when bytes come, its *owner* is asked for one. An *application* is whom the driver hands
-exchanges to. All calls happen on the thread of the transport's loop unless a method says otherwise.
+be an object any more; when bytes come, its *owner* is asked for one. One that *dozes* is no object either, but its
+receiver is kept, and gets another. An *application* is whom the driver hands exchanges to. All calls happen on the
+thread of the transport's loop unless a method says otherwise.
 
     bytes -> stream -> driver (a receiver) -> connection -> event -> exchange -> application
 """
@@ -106,7 +107,7 @@ class IWaiter(Interface):
 
 
 class IRest(Interface):
-    """The streams at rest of one transport, which need not be objects."""
+    """The streams of one transport that rest or doze, which need not be objects."""
 
     def hasten(owner: IStreamOwner, deadline: float) -> None:
         """Let no stream of `owner` that is at rest now rest longer than until `deadline`."""
@@ -116,6 +117,17 @@ class IRest(Interface):
 
     def abort(owner: IStreamOwner) -> None:
         """End now what is left of them, as where a close waits for the peer."""
+
+    def rouse(owner: IStreamOwner) -> None:
+        """Give every receiver of `owner` whose stream dozes a stream. The other calls leave those alone."""
+
+    def recall(place: int, receiver: Receiver) -> Stream:
+        """Give one receiver a stream, and return it.
+
+        Args:
+            place: what `IStream.doze` returned.
+            receiver: whose stream dozes.
+        """
 
 
 class IStream(Interface):
@@ -133,6 +145,7 @@ class IStream(Interface):
     alpn: str | None = Attribute("Negotiated ALPN protocol, or None.")
     sends_files: bool = Attribute("Whether `send_file` works.")
     fills: bool = Attribute("Whether `receive_into` works.")
+    dozes: bool = Attribute("Whether `doze` may be worth asking: the provider can keep less than this object.")
     presented: Any = Attribute("The `ProxyHeader` that told whom the stream stands for, or None.")
     unwritten: int = Attribute("Bytes accepted by `write` and not yet by the peer's system.")
 
@@ -167,6 +180,16 @@ class IStream(Interface):
         This object is not used any more; what `owner.wake` gets may be another one for the same peer. Bytes wake the
         owner, never synchronously, also those that came before. The end of input, an error or `deadline` end the
         stream without waking it, and `owner.lost_at_rest` tells.
+        """
+
+    def doze(deadline: float) -> int:
+        """Let the stream go, but keep its receiver: it has an `owner`, and nothing unwritten.
+
+        This object is not used any more. Bytes, the end of input, an error and `deadline` give the receiver another
+        one for the same peer, by `woken`, and then tell as ever; the water marks are to be set again.
+
+        Returns:
+            what `IRest.recall` takes; -1 where nothing has changed, for all of this object is needed.
         """
 
     def close() -> None:
@@ -209,6 +232,9 @@ class IReceiver(Interface):
     def shutdown() -> None:
         """The server stops: end as soon as nothing runs."""
 
+    def woken(stream: Stream) -> None:
+        """The stream that was told to `doze` is this one now."""
+
 
 class IStreamOwner(Interface):
     """Who keeps account of streams that rest, and of their ends: `lost` or `lost_at_rest` tells of each, once."""
@@ -221,6 +247,12 @@ class IStreamOwner(Interface):
 
     def lost_at_rest(count: int) -> None:
         """`count` streams that were at rest are gone."""
+
+    def dozed(stream: Stream) -> None:
+        """A stream dozes: this object is not used any more."""
+
+    def roused(stream: Stream) -> None:
+        """A stream that dozed is this one now, and awake."""
 
 
 class IApplication(Interface):

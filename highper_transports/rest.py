@@ -13,11 +13,11 @@ from .interfaces import IRest
 
 if TYPE_CHECKING:
     from .interfaces import IStreamOwner
-    from .stream import Stream
+    from .stream import Receiver, Stream
 
 __all__ = ["REST_DELAY", "Rest"]
 
-REST_DELAY: Final = 1.0  # quiet seconds after which a connection object goes back to its pool
+REST_DELAY: Final = 1.0  # quiet seconds after which a stream rests or dozes
 
 
 @implementer(IRest)
@@ -55,6 +55,17 @@ class Rest:
         """End the streams of `owner` now."""
         for stream in self._of(owner):
             stream.abort()
+
+    def rouse(self, owner: IStreamOwner) -> None:
+        """Give receivers of `owner` a stream whose own dozes. Here none does."""
+
+    def recall(self, place: int, receiver: Receiver) -> Stream:
+        """Give a receiver a stream whose own dozes.
+
+        Raises:
+            LookupError: it does not.
+        """
+        raise LookupError(place)
 
     def _of(self, owner: IStreamOwner) -> list[Stream]:
         return [stream for stream in self._streams if stream.owner is owner]

@@ -59,7 +59,7 @@ class Service:
     Attributes:
         accepted: streams so far.
         open: those that are not gone.
-        awake: open ones that are not at rest.
+        awake: open ones that neither rest nor doze.
         listeners: those that hand streams in; whoever opens one adds it.
         stopping: nobody is accepted, and every answer is its stream's last.
         ending: streams are closed as soon as nothing runs on them.
@@ -95,7 +95,7 @@ class Service:
 
     @property
     def resting(self) -> int:
-        """Open streams without a connection object."""
+        """Open streams that are at rest or doze, without an object where the transport needs none."""
         return self.open - len(self.awake)
 
     def statistics(self) -> dict[str, int]:
@@ -186,6 +186,14 @@ class Service:
         """`count` streams at rest are gone."""
         self._subtract(count)
 
+    def dozed(self, stream: Stream) -> None:
+        """A stream dozes."""
+        del self.awake[stream]
+
+    def roused(self, stream: Stream) -> None:
+        """A stream that dozed is awake."""
+        self.awake[stream] = None
+
     def _subtract(self, count: int) -> None:
         self.open -= count
         if self._crowded and self.open <= self._capacity * 15 // 16 and not self.stopping:
@@ -220,6 +228,7 @@ class Service:
             self._lull.wake()
         self.decline()
         self.transport.rest.close(self)
+        self.transport.rest.rouse(self)
         for stream in list(self.awake):
             receiver = stream.receiver
             if receiver is None:
@@ -235,6 +244,7 @@ class Service:
         self.shut()
         await self.emptied(timeout)
         self.transport.rest.abort(self)
+        self.transport.rest.rouse(self)
         for stream in list(self.awake):
             receiver = stream.receiver
             if isinstance(receiver, Driver):

@@ -2,6 +2,8 @@
 
 from .timers cimport Timed
 
+cdef class Stream
+
 
 cdef class Receiver:
     cpdef object received(self, bytes data, double now)
@@ -11,6 +13,7 @@ cdef class Receiver:
     cpdef object writing_paused(self)
     cpdef object writing_resumed(self)
     cpdef object expired(self, double now)
+    cpdef object woken(self, Stream stream)
 
 
 cdef class Stream(Timed):
@@ -23,6 +26,7 @@ cdef class Stream(Timed):
     cdef public object alpn
     cdef public bint fills
     cdef public bint sends_files
+    cdef public bint dozes
     cdef public bint resting
     cdef public double rested_until
     cdef public object presented
@@ -32,6 +36,7 @@ cdef class Stream(Timed):
     cpdef object deliver_pressure(self, bint paused)
     cpdef object deliver_loss(self, object error)
     cpdef object rest(self, double deadline)
+    cpdef int doze(self, double deadline) except? -1
     cpdef object write(self, object data)
     cpdef object write_eof(self)
     cpdef object close(self)

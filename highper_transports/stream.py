@@ -3,7 +3,7 @@
 
 Bytes, end of input and write pressure go to the receiver. A stream at rest has none: its owner is asked for one when
 bytes come, so that a connection object is there only while there is something to do with it. As written here the
-stream itself is what survives a rest; a provider that keeps less than the object replaces `rest`.
+stream itself is what survives a rest; a provider that keeps less than the object replaces `rest`, and `doze`.
 """
 
 from __future__ import annotations
@@ -58,6 +58,10 @@ class Receiver:
     def shutdown(self) -> None:
         """The server stops: end as soon as nothing runs."""
 
+    def woken(self, stream: Stream) -> None:
+        """The stream that was told to `doze` is this one now."""
+        raise NotImplementedError
+
 
 class Stream(Timed):
     """One peer's bytes; `interfaces.IStream` says what a subclass adds.
@@ -75,6 +79,7 @@ class Stream(Timed):
         "alpn",
         "fills",
         "sends_files",
+        "dozes",
         "resting",
         "rested_until",
         "presented",
@@ -91,6 +96,7 @@ class Stream(Timed):
         self.alpn: str | None = None
         self.fills = False
         self.sends_files = False
+        self.dozes = False
         self.resting = False
         self.rested_until = NEVER
         self.presented: ProxyHeader | None = None
@@ -144,6 +150,7 @@ class Stream(Timed):
     def present(self, header: ProxyHeader) -> None:
         """Stand for whom a trusted proxy named, from now on and through every rest."""
         self.presented = header
+        self.dozes = False  # only this object knows
         if not header.local:
             self.peer, self.local = header.source, header.destination
             if header.tls is not None:
@@ -157,6 +164,10 @@ class Stream(Timed):
         transport = self.transport
         transport.rest.add(self)
         transport.timers.arm(self, deadline)
+
+    def doze(self, deadline: float) -> int:
+        """Keep the receiver alone, where that is possible; -1 where it is not."""
+        return -1
 
     @property
     def unwritten(self) -> int:

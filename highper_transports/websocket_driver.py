@@ -39,14 +39,16 @@ class WebSocketDriver(WebSocketOutlet):
         Raises:
             StreamClosed: the exchange is closed or the peer is gone.
         """
+        self.wire = exchange.stream
+        self.transport = self.wire.transport
+        self.core = core
+        self.limit_writes()
         if exchange.driver is not None:
             exchange.driver.flush()
-        self.wire = exchange.stream
-        self.core = core
         self.opened()
         exchange.take_over(self)
         if self._phase == OPEN:
-            self._arm(self.wire.transport.now())
+            self._arm(self.transport.now())
 
     def abandon(self) -> None:
         """Know that there will be no stream to take over."""
@@ -91,6 +93,7 @@ class WebSocketDriver(WebSocketOutlet):
 
     def received(self, data: bytes, now: float) -> None:
         """Parse bytes, tell what comes of them, and write what that answered."""
+        self._quiet = False
         if self._phase == OPEN:
             self.core.receive_data(data, now)
             self._pump(now)
@@ -101,7 +104,7 @@ class WebSocketDriver(WebSocketOutlet):
 
     def ended(self) -> None:
         """The peer sends no more: that is a Close, or a fault."""
-        now = self.wire.transport.now()
+        now = self.transport.now()
         self._ended = True
         if self._phase == OPEN:
             self.core.receive_data(b"", now)
@@ -120,7 +123,7 @@ class WebSocketDriver(WebSocketOutlet):
     def writing_paused(self) -> None:
         """Let writers wait, and expect that the peer takes something."""
         self.pressed = True
-        self._watch(self.wire.transport.now())
+        self._watch(self.transport.now())
 
     def writing_resumed(self) -> None:
         """Let writers go on; at the end, wait for the rest to be taken."""
@@ -133,7 +136,8 @@ class WebSocketDriver(WebSocketOutlet):
             self.relieved()
 
     def expired(self, now: float) -> None:
-        """Find out which deadline passed, and act on it."""
+        """Find out which deadline passed, and act on it. Behind a quiet second, doze."""
+        quiet = self._quiet
         outgoing = self._outgoing
         if outgoing is not None and outgoing.stalled(self.wire.unwritten, now):
             self.abort()
@@ -147,6 +151,9 @@ class WebSocketDriver(WebSocketOutlet):
                 self._conclude(fault.close_code or 1006, "")
                 if self.core.must_close:  # who was silent for so long has nothing under way that could destroy it
                     self._leave(now)
+        if self._phase == OPEN and quiet and self.wire.dozes and self._is_idle() and self._doze():
+            return
+        self._quiet = True
         if self._phase <= CLOSING:
             self._arm(now)
 
@@ -176,7 +183,7 @@ class WebSocketDriver(WebSocketOutlet):
             if self.full != self._held:
                 self._hold(now)
             if self.deferred and not self.full and self.core.unparsed:
-                self.wire.transport.call_soon(self._go_on)
+                self.transport.call_soon(self._go_on)
 
     def _pull(self) -> bool:
         """Tell what has come; return whether the peer has closed."""
@@ -212,11 +219,11 @@ class WebSocketDriver(WebSocketOutlet):
         if self.full:
             self.full = False
             if self._phase == OPEN and not self._pumping:
-                self.wire.transport.call_soon(self._go_on)
+                self.transport.call_soon(self._go_on)
 
     def _go_on(self) -> None:
         if self._phase == OPEN:
-            self._pump(self.wire.transport.now())
+            self._pump(self.transport.now())
 
     def _hold(self, now: float) -> None:
         """Stop reading, or read again; the clocks of the peer's silence stop with it."""
@@ -240,7 +247,7 @@ class WebSocketDriver(WebSocketOutlet):
         self.core.send(CloseConnection(code, reason))
         self.shut = True
         self._dirty = True
-        now = self.wire.transport.now()
+        now = self.transport.now()
         if not self._pumping:
             self.flush()
         if self.full:  # its Close may come behind what nobody takes

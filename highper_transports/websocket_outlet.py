@@ -7,20 +7,27 @@ What is framed is corked: it leaves in one write at the end of the read event or
 once where it is much. There is no timer: one entry of the stream in the wheel of its transport, looked at when it is
 due and not moved with every message, for what a message moves is always later.
 
+After a quiet second, with nothing under way, the stream dozes where its transport can keep less than the object:
+`wire` is None then, and whoever needs the stream asks `reach` for it.
+
 A side that has told a fault lingers: it reads and drops what still comes, because a reset caused by unread bytes could
 destroy the Close that tells the peer why.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from highper_core.closing import WebSocketState
 from highper_core.websocket import WebSocket
 
 from .flow_control import OutgoingFlow
+from .rest import REST_DELAY
 from .stream import Receiver, Stream
 from .timers import NEVER
+
+if TYPE_CHECKING:
+    from .interfaces import ITransport
 
 __all__ = ["CLOSING", "GONE", "LINGERING", "OPEN", "WebSocketOutlet"]
 
@@ -42,7 +49,8 @@ class WebSocketOutlet(Receiver):
 
     Attributes:
         core: the protocol's state; None before `take_over`.
-        wire: the stream beneath; None before `take_over`.
+        transport: of the stream beneath; None before `take_over`.
+        wire: that stream; None before `take_over`, and while it dozes.
         full: no more is parsed or read.
         deferred: no more is parsed before the next pass, so that an answer to what was told leaves before a fault
             behind it is.
@@ -58,6 +66,7 @@ class WebSocketOutlet(Receiver):
         "over",
         "pressed",
         "shut",
+        "transport",
         "wire",
         "_corked",
         "_dirty",
@@ -65,11 +74,14 @@ class WebSocketOutlet(Receiver):
         "_held",
         "_outgoing",
         "_phase",
+        "_place",
         "_pumping",
+        "_quiet",
     )
 
     def __init__(self) -> None:
         self.core: WebSocket = None  # type: ignore[assignment]  # until `take_over`
+        self.transport: ITransport = None  # type: ignore[assignment]
         self.wire: Stream = None  # type: ignore[assignment]
         self.over = False
         self.shut = False
@@ -82,7 +94,9 @@ class WebSocketOutlet(Receiver):
         self._held = False
         self._outgoing: OutgoingFlow | None = None  # while the peer holds us up
         self._phase = _OPEN
+        self._place = -1  # by which the stream is recalled while it dozes
         self._pumping = False
+        self._quiet = False  # nothing came or left since the wheel has looked
 
     @property
     def is_gone(self) -> bool:
@@ -100,7 +114,7 @@ class WebSocketOutlet(Receiver):
         elif not self._dirty:
             self._dirty = True
             if not self._pumping:
-                self.wire.transport.call_soon(self.flush)
+                self.transport.call_soon(self.flush)
 
     def push(self) -> None:
         """Something was framed that shall not wait for the end of the step, where nothing came before it."""
@@ -115,19 +129,22 @@ class WebSocketOutlet(Receiver):
             self._write()
 
     def _write(self) -> None:
-        self._dirty = False
+        self._dirty = self._quiet = False
+        wire = self.wire
+        if wire is None:
+            wire = self.reach()
         length, self._corked = self._corked, 0
         if length > PIECES:
             pieces = self.core.buffers_to_send()
             if self._outgoing is not None:
                 self._outgoing.wrote(sum([len(piece) for piece in pieces]))
-            self.wire.write(pieces)
+            wire.write(pieces)
             return
         data = self.core.data_to_send()
         if data:
             if self._outgoing is not None:
                 self._outgoing.wrote(len(data))
-            self.wire.write(data)
+            wire.write(data)
 
     # Ends
 
@@ -143,7 +160,7 @@ class WebSocketOutlet(Receiver):
             self._phase = _LINGERING
             self._corked = 0
             self.wire.write_eof()
-            self.wire.transport.timers.arm(self.wire, now + self.core.limits.drain_timeout)
+            self.transport.timers.arm(self.wire, now + self.core.limits.drain_timeout)
         else:
             self._leave(now)
 
@@ -153,7 +170,7 @@ class WebSocketOutlet(Receiver):
             if self._dirty:
                 self._write()
             self._phase = _CLOSING
-            self.wire.close()
+            self.reach().close()
             if self.wire.unwritten:
                 self._watch(now)
             else:
@@ -161,10 +178,11 @@ class WebSocketOutlet(Receiver):
 
     def abort(self) -> None:
         """End the stream now."""
-        if self.wire is not None and self._phase < _GONE:
+        if self.transport is not None and self._phase < _GONE:
+            wire = self.reach()
             self._phase = _CLOSING
             self._outgoing = None
-            self.wire.abort()
+            wire.abort()
 
     # Deadlines
 
@@ -177,6 +195,7 @@ class WebSocketOutlet(Receiver):
 
     def _arm(self, now: float) -> None:
         """Have the wheel look at the earliest deadline that anybody here has."""
+        wire = self.reach()
         deadline = NEVER if self._outgoing is None else self._outgoing.deadline
         if self._phase == _OPEN:
             core = self.core
@@ -186,6 +205,41 @@ class WebSocketOutlet(Receiver):
                 due = core.next_deadline()
             if due < deadline:
                 deadline = due
+            if wire.dozes and now + REST_DELAY < deadline:
+                deadline = now + REST_DELAY
         elif self._phase == _LINGERING:
-            deadline = min(deadline, self.wire.deadline)
-        self.wire.transport.timers.arm(self.wire, deadline)
+            deadline = min(deadline, wire.deadline)
+        self.transport.timers.arm(wire, deadline)
+
+    def limit_writes(self) -> None:
+        """Set the water marks of `wire`, which is new and has those of its owner."""
+
+    # Dozing
+
+    def reach(self) -> Stream:
+        """Return the stream, which is awake then. Not before `take_over`."""
+        if self.wire is None:
+            self.wire = self.transport.rest.recall(self._place, self)
+        return self.wire
+
+    def woken(self, stream: Stream) -> None:
+        """Have a stream again."""
+        self.wire = stream
+        self._place = -1
+        self.limit_writes()
+        self._quiet = True
+        self._arm(self.transport.now())
+
+    def _is_idle(self) -> bool:
+        """Whether nothing is under way that would need the stream."""
+        if self.shut or self.full or self.pressed or self._dirty or self._ended or self._held or self._pumping:
+            return False
+        return self._outgoing is None and self.core.is_resting and not self.wire.unwritten
+
+    def _doze(self) -> bool:
+        """Let the stream doze until somebody needs it, if that is possible."""
+        self._place = self.wire.doze(self.core.next_deadline())
+        if self._place < 0:
+            return False
+        self.wire = None  # type: ignore[assignment]
+        return True

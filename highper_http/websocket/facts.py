@@ -113,7 +113,7 @@ class SocketFacts(WebSocketDriver):
         """
         if self._opened is None:
             raise RuntimeError("the opening request was let go of; a listener that needs it says keep_request = True")
-        return self._opened.request(self.wire)
+        return self._opened.request(None if self.transport is None else self.reach())
 
     @property
     def headers(self) -> Headers:

@@ -17,7 +17,6 @@ cdef class Callbacks:
 cdef class ListenedSocket(Speaker):
     cdef Callbacks _callbacks
     cdef object _variables
-    cdef bint _is_open
 
     @cython.locals(callbacks=Callbacks)
     cpdef object arrived(self, object content, bint finished)

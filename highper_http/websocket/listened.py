@@ -49,20 +49,18 @@ class ListenedSocket(Speaker):
     Where the policy is to block, it is not read from while the peer does not take what is sent.
     """
 
-    __slots__ = ("_callbacks", "_is_open", "_variables")
+    __slots__ = ("_callbacks", "_variables")
 
     def __init__(self, settings: SocketSettings, opened: Opened, callbacks: Callbacks, variables: Context) -> None:
         Speaker.__init__(self, settings, opened)
         self._callbacks = callbacks
         self._variables = variables
-        self._is_open = False
 
     # What comes, from the driver
 
     def opened(self) -> None:
         """Tell so, and let go of the request."""
         listener = self._callbacks.listener
-        self._is_open = True
         self._call(listener.on_open)
         if not listener.keep_request:
             opened = self._opened
@@ -104,8 +102,7 @@ class ListenedSocket(Speaker):
     def ending(self, code: int, reason: str) -> None:
         """Tell of the end."""
         Speaker.ending(self, code, reason)
-        if self._is_open:
-            self._is_open = False
+        if self.core is not None:  # it was opened
             self._call(self._callbacks.listener.on_close, self.close_code, self.close_reason)
 
     def _call(self, callback: Callable[..., object], *args: Any) -> None:

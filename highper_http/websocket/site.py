@@ -103,4 +103,6 @@ class Site:
 
 
 def _sockets(service: Service) -> list[Speaker]:
+    """Return those that are open, roused where they dozed."""
+    service.transport.rest.rouse(service)
     return [stream.receiver for stream in service.awake if isinstance(stream.receiver, Speaker)]

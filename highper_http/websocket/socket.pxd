@@ -2,6 +2,7 @@
 
 cimport cython
 
+from highper_core.flag cimport flag
 from highper_core.websocket cimport WebSocket as Core
 
 from .speaker cimport Speaker
@@ -15,8 +16,8 @@ cdef class WebSocket(Speaker):
     cdef list _more
     cdef object _receiver
     cdef Py_ssize_t _queued
-    cdef bint _in_pieces
-    cdef bint _inside
+    cdef flag _in_pieces
+    cdef flag _inside
 
     @cython.locals(core=Core)
     cpdef object arrived(self, object content, bint finished)

@@ -242,7 +242,7 @@ class Receive:
             self._end()
         if socket._receiver is not None:
             raise StreamBusy("another task is receiving")
-        waiter = socket._receiver = socket.wire.transport.waiter()
+        waiter = socket._receiver = socket.transport.waiter()
         socket._turns = 0
         self._wait = wait = waiter.__await__()
         return next(wait)

@@ -16,7 +16,7 @@ cdef class Speaker(SocketFacts):
     cdef public int _turns
 
     cpdef bint take_frames(self, bytes frames, bint compressed, object key) except -1
-    cpdef object take_over(self, Exchange exchange, Core core)
+    cpdef object limit_writes(self)
     cpdef object become(self, Exchange exchange, Core core, object subprotocol)
     cdef object _send(self, object message, object key)
     cpdef object _refuse(self)

@@ -68,14 +68,13 @@ class Speaker(SocketFacts):
         self._backlog: Backlog | None = None
         self._turns = 0
 
-    def take_over(self, exchange: Exchange, core: Core) -> None:
-        """Speak over the stream of an exchange."""
+    def limit_writes(self) -> None:
+        """Let as much wait in the stream as the policy wants."""
         if self._settings.policy == BLOCK:
-            bound = core.limits.websocket_send_queue
-            exchange.stream.limit_writes(bound, bound // 4)
+            bound = self.core.limits.websocket_send_queue
+            self.wire.limit_writes(bound, bound // 4)
         else:  # what waits shall wait where the policy can reach it
-            exchange.stream.limit_writes(0, 0)
-        SocketFacts.take_over(self, exchange, core)
+            self.wire.limit_writes(0, 0)
 
     def become(self, exchange: Exchange, core: Core, subprotocol: str | None) -> None:
         """Be open: speak over the stream of `exchange`."""
@@ -212,7 +211,7 @@ class Speaker(SocketFacts):
         if self._turns < TURNS:
             return DONE
         self._turns = 0
-        return breathe(self.wire.transport)
+        return breathe(self.transport)
 
     def _refuse(self) -> None:
         if self.core is None and not self.shut:
@@ -226,7 +225,7 @@ class Speaker(SocketFacts):
             if not self._wait_in_line(Waiting(message, PLAIN), key):
                 self._refuse()
             return DONE
-        waiting = Waiting(message, PLAIN, self.wire.transport.waiter())
+        waiting = Waiting(message, PLAIN, self.transport.waiter())
         self._have_backlog().add(waiting)
         return framed(self, waiting)
 
@@ -283,14 +282,14 @@ class Speaker(SocketFacts):
             self._refuse()
         backlog = self._have_backlog()
         if backlog.streaming or len(backlog):
-            turn = Waiting("", STREAM, self.wire.transport.waiter())
+            turn = Waiting("", STREAM, self.transport.waiter())
             backlog.add(turn)
             await framed(self, turn)
         backlog.streaming = True
 
     async def _send_piece(self, piece: Any, finished: bool) -> None:
         while self.pressed and self._backlog is not None:
-            self._backlog.room = self.wire.transport.waiter()
+            self._backlog.room = self.transport.waiter()
             await self._backlog.room
         if self.shut:
             self._refuse()
@@ -299,7 +298,7 @@ class Speaker(SocketFacts):
         self._turns += 1
         if self._turns >= TURNS:
             self._turns = 0
-            await breathe(self.wire.transport)
+            await breathe(self.transport)
 
     def _end_stream(self) -> None:
         """Let others send."""
@@ -319,7 +318,7 @@ class Speaker(SocketFacts):
         if self.shut or self.core is None:
             self._refuse()
         extras = self._have_extras()
-        transport = self.wire.transport
+        transport = self.transport
         token, waiter = extras.expect(transport)
         self.core.send(Ping(token))
         self.cork(0)
@@ -354,9 +353,9 @@ class Speaker(SocketFacts):
 
     async def wait_closed(self) -> None:
         """Wait until the stream is gone."""
-        if self.wire is not None and not self.is_gone:
+        if self.transport is not None and not self.is_gone:
             extras = self._have_extras()
-            waiter = self.wire.transport.waiter()
+            waiter = self.transport.waiter()
             extras.closers.append(waiter)
             await waiter
 

@@ -30,6 +30,7 @@ cdef class Listener:
     cdef int ready(self, double now) except -1
     cdef bint keeps(self, EpollStream stream) except -1
     cdef EpollStream wake(self, int fd, Record *record)
+    cdef EpollStream rouse(self, int fd, Record *record)
     cdef int stir(self, int fd, Record *record, const char *data, Py_ssize_t count, double now) except -1
     cdef EpollStream make(self, int fd, Record *record)
     cdef int _open(self, int fd, sockaddr_storage *address, socklen_t length) except -1

@@ -6,18 +6,21 @@ number, so that the others get theirs. A process that has no descriptor or memor
 own sockets was closed, or a second has passed; who connects meanwhile waits in the system's queue.
 
 A stream accepted here rests as a record, without an object. What a record has no room for is kept here once: owner and
-water marks. Bytes make an object anew; an end or an error at rest needs none.
+water marks. Bytes make an object anew; an end or an error at rest needs none, unless a receiver was kept to be told.
 """
 
 cimport cython
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
 from libc.errno cimport EAGAIN, EBADF, EFAULT, EINTR, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOTSOCK, EOPNOTSUPP
 
 import os
 
+from ..stream cimport Receiver
 from ._address cimport keep_peer, kept_peer, local_name
 from ._kernel cimport EPOLLEXCLUSIVE, EPOLLIN, sockaddr_storage, socklen_t
 from ._sockets cimport Sockets
-from ._records cimport Record
+from ._records cimport Record, dozes
 from ._secure cimport SecureStream, greet_peer, resume, stir
 from ._stream cimport EpollStream, new_stream
 
@@ -166,6 +169,7 @@ cdef class Listener:
             stream = new_stream(self.poller, self.transport, fd, record)
         stream.peer = kept_peer(self.poller.kernel, fd, record)
         stream.local = local_name(self.poller.kernel, fd) if self.local is None else self.local
+        stream.dozes = True
         return stream
 
     # Rest
@@ -184,7 +188,6 @@ cdef class Listener:
         """Return a stream anew for a record at rest, which bytes have come for."""
         cdef EpollStream stream
         cdef double deadline = record.deadline
-        self.poller.records.take(fd)
         stream = self.make(fd, record)
         stream.rested_until = deadline
         stream.owner = self.owner
@@ -192,15 +195,34 @@ cdef class Listener:
         stream.low = self.low
         return stream
 
+    cdef EpollStream rouse(self, int fd, Record *record):
+        """Return a stream anew for a record that dozes; its receiver has it."""
+        cdef EpollStream stream
+        cdef Receiver receiver = <Receiver>record.reader
+        try:
+            stream = self.wake(fd, record)
+        finally:
+            if record.reader != <PyObject *>receiver:
+                Py_DECREF(receiver)  # the record's reference
+        stream.receiver = receiver
+        self.owner.roused(stream)
+        receiver.woken(stream)
+        return stream
+
     cdef int stir(self, int fd, Record *record, const char *data, Py_ssize_t count, double now) except -1:
         """Something came for a stream at rest: `count` bytes wake it, an end (0) or error (negative) ends it."""
         cdef EpollStream stream
-        if count > 0 and record.secure != NULL:
+        if count == -EAGAIN or count == -EINTR:
+            return 0
+        if dozes(record):
+            stream = self.rouse(fd, record)
+            stream.received(data, count, now)
+        elif count > 0 and record.secure != NULL:
             stir(self, fd, record, data, count, now)
         elif count > 0:
             stream = self.wake(fd, record)
             stream.arrived(data, count, now)
-        elif count != -EAGAIN and count != -EINTR:
+        else:
             self.poller.release(fd)
             self.owner.lost_at_rest(1)
         return 0

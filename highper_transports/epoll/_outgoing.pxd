@@ -43,6 +43,8 @@ cdef class Outgoing(Stream):
     cdef int put_end(self) except -1
     cdef int flush(self) except -1
     cdef int tell_writable(self) except -1
+    # Its socket was closed by somebody else
+    cdef void disown(self) noexcept
 
     cdef int _put_list(self, list data) except -1
     cdef int _keep(self, bytes data, Py_ssize_t offset) except -1

@@ -262,6 +262,11 @@ cdef class Outgoing(Stream):
         """Whether nothing can be written any more."""
         return bool(self.deaf & CLOSING)
 
+    cdef void disown(self) noexcept:
+        """Never touch the descriptor again: its socket was closed with all others."""
+        self.fd = -1
+        self.deaf |= CLOSING
+
     cdef int tell_writable(self) except -1:
         callback, self.on_writable = self.on_writable, None
         if callback is not None:

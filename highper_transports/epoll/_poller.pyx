@@ -28,7 +28,7 @@ import os
 
 from ._kernel cimport EPOLLIN, Kernel
 from ._listener cimport Listener
-from ._records cimport Record
+from ._records cimport Record, stream_of
 from ._set cimport FOREIGN, LISTENER
 from ._sockets cimport SCRATCH, Sockets
 from ._stream cimport EpollStream
@@ -160,9 +160,9 @@ cdef class Poller(Sockets):
             if <uint32_t>word >= LISTENER or self._events[index].events != EPOLLIN or room - self._early > AHEAD:
                 continue
             record = self.records.get(<int>word)
-            if record == NULL or record.generation != word >> 32 or record.stream == NULL:
+            if record == NULL or record.generation != word >> 32 or stream_of(record) == NULL:
                 continue
-            if (<EpollStream>record.stream).expects():
+            if (<EpollStream>record.reader).expects():
                 count = self._received[index - start] = self.kernel.recv(<int>word, room, SCRATCH)
                 room += max(count, 0)
         self._undelivered = self._early
@@ -180,8 +180,8 @@ cdef class Poller(Sockets):
                 continue
             word = self._events[index].data.u64
             record = self.records.get(<int>word)
-            if record != NULL and record.generation == word >> 32 and record.stream != NULL:
-                (<EpollStream>record.stream).hold(self._undelivered, max(count, 0))
+            if record != NULL and record.generation == word >> 32 and stream_of(record) != NULL:
+                (<EpollStream>record.reader).hold(self._undelivered, max(count, 0))
             self._undelivered += max(count, 0)
         return 0
 
@@ -217,8 +217,8 @@ cdef class Poller(Sockets):
         if record == NULL or record.generation != generation:
             return 0  # closed since, by something that was served before
         try:
-            if record.stream != NULL:
-                stream = <EpollStream>record.stream
+            if stream_of(record) != NULL:
+                stream = <EpollStream>record.reader
                 if count == NOT_ASKED:
                     stream.ready(events, self.now)
                 else:
@@ -233,8 +233,8 @@ cdef class Poller(Sockets):
             raise
         except BaseException as error:
             self.report("receiver of a stream failed", error)
-            if stream is None and record.stream != NULL and record.generation == generation:
-                stream = <EpollStream>record.stream
+            if stream is None and stream_of(record) != NULL and record.generation == generation:
+                stream = <EpollStream>record.reader
             if stream is not None:
                 stream.end(error)
         return 0

@@ -13,10 +13,10 @@ cdef enum:
     AWAKE = 1
     RESTING = 2
 
-# One open descriptor: 64 bytes. While the stream rests, this and what `secure` refers to is all there is of it.
+# One open descriptor: 64 bytes. While the stream rests, this and what it refers to is all there is of it.
 # `next`, `previous`, `slot` and `state` belong to `Records`; the other fields are whoever's opened the descriptor.
 cdef struct Record:
-    PyObject *stream  # the awake stream (owned reference), NULL at rest
+    PyObject *reader  # owned reference to the awake stream, or at rest to the receiver that is kept; NULL for neither
     PyObject *secure  # the TLS session (owned reference), NULL in plain
     double deadline  # at rest: when it ends; infinity for never
     uint32_t generation  # of this use of the descriptor, never 0: tells a stale event
@@ -30,6 +30,16 @@ cdef struct Record:
     uint8_t flags
     uint8_t spare
     uint8_t address[16]
+
+# The stream of a record that is awake, NULL at rest.
+cdef inline PyObject *stream_of(const Record *record) noexcept:
+    return record.reader if record.state == AWAKE else NULL
+
+
+# Whether it is at rest, with a receiver that is kept.
+cdef inline bint dozes(const Record *record) noexcept:
+    return record.state == RESTING and record.reader != NULL
+
 
 # A piece of the slab. `used` counts its open records.
 cdef struct Chunk:
@@ -61,7 +71,7 @@ cdef class Records:
     cpdef int remove(self, int fd) except -1
     # Forget every descriptor.
     cpdef int clear(self) except -1
-    # The record is at rest until `deadline`, or has another one now. Its `stream` reference is the caller's affair.
+    # The record is at rest until `deadline`, or has another one now. Its `reader` reference is the caller's affair.
     cpdef int lay(self, int fd, double deadline) except -1
     # The record is awake: out of the wheel. Does nothing where it is not at rest.
     cpdef int take(self, int fd) except -1

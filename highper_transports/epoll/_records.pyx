@@ -104,16 +104,16 @@ cdef class Records:
     cpdef int remove(self, int fd) except -1:
         """Forget a descriptor, if it is open."""
         cdef Record *record = self.get(fd)
-        cdef PyObject *stream
+        cdef PyObject *reader
         cdef PyObject *secure
         if record == NULL:
             return 0
         self.take(fd)
-        stream, secure = record.stream, record.secure
+        reader, secure = record.reader, record.secure
         memset(record, 0, sizeof(Record))
         self.open -= 1
         self._release(fd >> SHIFT)
-        Py_XDECREF(stream)  # last, for it may run anything
+        Py_XDECREF(reader)  # last, for it may run anything
         Py_XDECREF(secure)
         return 0
 

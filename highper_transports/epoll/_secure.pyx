@@ -28,7 +28,7 @@ from ..timers cimport TimerWheel
 from ._listener cimport Listener
 from ._outgoing cimport CLOSING, ENDED, PAUSED
 from ._sockets cimport Sockets
-from ._records cimport Record
+from ._records cimport Record, stream_of
 from ._session cimport ROOM, Session
 from ._stream cimport EpollStream, set_up
 
@@ -82,7 +82,7 @@ cdef class SecureStream(EpollStream):
             self._opened()
             if self.fd < 0:  # laid to rest, perhaps with bytes to wake for
                 record = self.poller.records.get(fd)
-                if record != NULL and record.generation == self.generation and record.stream == NULL:
+                if record != NULL and record.generation == self.generation and stream_of(record) == NULL:
                     return _rouse(self.poller.places[record.place], fd, record, content, now)
                 return 0
             self.held = content
@@ -140,6 +140,12 @@ cdef class SecureStream(EpollStream):
             Stream.rest(self, deadline)
         else:
             EpollStream.rest(self, deadline)
+
+    cpdef int doze(self, double deadline) except? -1:
+        """Be a record and a receiver alone; not while there is something to be delivered."""
+        if self.session is None or self.session.ended or self.held is not None or self.sink is not None:
+            return -1
+        return EpollStream.doze(self, deadline)
 
     cdef int input_ended(self) except -1:
         """The socket's own end of input; without the session's before it, it is none."""

@@ -31,3 +31,5 @@ cdef class Sockets(EpollSet):
     cdef int _feed(self) except -1
     cdef int _arm(self) except -1
     cdef int _end_at_rest(self, int fd) except -1
+    cdef int _tell_deadline(self, object place, int fd) except -1
+    cdef list _at_rest(self, object owner, bint dozing)

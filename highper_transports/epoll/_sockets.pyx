@@ -3,15 +3,18 @@
 
 cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject
 from libc.errno cimport ENOSPC
 from libc.math cimport INFINITY
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 import os
 
+from ..stream cimport Receiver
 from ._kernel cimport EPOLL_CTL_ADD, Kernel
 from ._listener cimport Listener
-from ._records cimport Record, Records
+from ._outgoing cimport Outgoing
+from ._records cimport RESTING, Record, Records, dozes, stream_of
 from ._secure cimport part
 from ._set cimport LISTENER, EpollSet
 
@@ -69,7 +72,11 @@ cdef class Sockets(EpollSet):
     def close(self):
         """Close every socket of ours, and the set. Whoever waits on them is not told."""
         cdef int fd = self.records.next_open(-1)
+        cdef PyObject *stream
         while fd >= 0:
+            stream = stream_of(self.records.get(fd))
+            if stream != NULL:
+                (<Outgoing>stream).disown()
             self.kernel.close(fd)
             self.records.remove(fd)
             fd = self.records.next_open(fd)
@@ -175,24 +182,68 @@ cdef class Sockets(EpollSet):
 
     cdef int _end_at_rest(self, int fd) except -1:
         cdef Record *record = self.records.get(fd)
-        cdef Listener place = self.places[record.place]
+        cdef Listener place
+        if record == NULL or record.state != RESTING or record.deadline > self.now:
+            return 0  # one that was told of its deadline before has changed that
+        place = self.places[record.place]
+        if dozes(record):
+            return self._tell_deadline(place, fd)
         if record.secure != NULL:
             part(self, fd, record)
         self.release(fd)
         self.later((place.owner.lost_at_rest, (1,)))
         return 0
 
-    def resting(self, owner):
-        """Return the descriptors of the streams of `owner` that rest as records."""
+    cdef int _tell_deadline(self, object place, int fd) except -1:
+        """Rouse one that dozes, for its deadline has passed."""
+        cdef Record *record = self.records.get(fd)
+        cdef uint32_t generation = record.generation
+        try:
+            (<Listener>place).rouse(fd, record).expired(self.now)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            self.report("receiver of a stream failed", error)
+            record = self.records.get(fd)
+            if record != NULL and record.generation == generation and stream_of(record) != NULL:
+                (<Outgoing>record.reader).end(error)
+        return 0
+
+    cdef list _at_rest(self, object owner, bint dozing):
+        """Return the descriptors of the streams of `owner` that rest as records, or of those that doze."""
         cdef int fd
-        found = []
+        cdef list found = []
         for place in self.places:
             if place is not None and (<Listener>place).owner is owner:
                 fd = self.records.next_resting((<Listener>place).place, -1)
                 while fd >= 0:
-                    found.append(fd)
+                    if dozes(self.records.get(fd)) == dozing:
+                        found.append(fd)
                     fd = self.records.next_resting((<Listener>place).place, fd)
         return found
+
+    def resting(self, owner):
+        """Return the descriptors of the streams of `owner` that rest as records, and have no receiver."""
+        return self._at_rest(owner, False)
+
+    def rouse(self, owner):
+        """Give every receiver of `owner` whose stream dozes a stream."""
+        cdef Record *record
+        for fd in self._at_rest(owner, True):
+            record = self.records.get(fd)
+            if record != NULL and dozes(record):
+                (<Listener>self.places[record.place]).rouse(fd, record)
+
+    def recall(self, int fd, Receiver receiver not None):
+        """Give `receiver` a stream, which dozes at `fd`, and return it.
+
+        Raises:
+            LookupError: it does not, for every socket was closed.
+        """
+        cdef Record *record = self.records.get(fd)
+        if record == NULL or not dozes(record) or record.reader != <PyObject *>receiver:
+            raise LookupError(fd)
+        return (<Listener>self.places[record.place]).rouse(fd, record)
 
     def hasten(self, owner, double deadline):
         """Bring later deadlines of the streams of `owner` forward that rest as records."""

@@ -32,6 +32,8 @@ cdef class EpollStream(Outgoing):
     cdef int _fill(self, double now) except -1
     cdef int _read_failed(self, Py_ssize_t count) except -1
     cdef int _mute(self) except -1
+    cdef Record *_spare(self) except? NULL
+    cdef int _leave(self, Record *record, double deadline) except -1
 
 
 cdef EpollStream new_stream(Sockets poller, object transport, int fd, Record *record)

@@ -206,28 +206,54 @@ cdef class EpollStream(Outgoing):
 
     cpdef object rest(self, double deadline):
         """Have no receiver until bytes come, as a record alone where that says all."""
-        cdef Record *record = self.poller.records.get(self.fd)
-        cdef Listener place = None if record == NULL else self.poller.places[record.place]
+        cdef Record *record = self._spare()
+        if record == NULL or not (<Listener>self.poller.places[record.place]).keeps(self):
+            Stream.rest(self, deadline)
+            return
+        self.receiver = None
+        self._leave(record, deadline)
+
+    cpdef int doze(self, double deadline) except? -1:
+        """Be a record and a receiver alone, where those say all."""
         cdef int fd = self.fd
-        if place is None or self.deaf or self.queued or self.eof_written or self.early or self.presented is not None:
-            Stream.rest(self, deadline)
-            return
-        if not place.keeps(self):
-            Stream.rest(self, deadline)
-            return
+        cdef Record *record
+        owner = self.owner
+        if self.receiver is None or self.expecting or self.intake is not None or self.on_writable is not None:
+            return -1
+        record = self._spare()
+        if record == NULL or owner is None or (<Listener>self.poller.places[record.place]).owner is not owner:
+            return -1
+        self._leave(record, deadline)
+        owner.dozed(self)
+        return fd
+
+    cdef Record *_spare(self) except? NULL:
+        """Return the record that can stand for this object, NULL where none can."""
+        cdef Record *record = self.poller.records.get(self.fd)
+        if record == NULL or self.poller.places[record.place] is None:
+            return NULL
+        if self.deaf or self.queued or self.eof_written or self.early or self.presented is not None:
+            return NULL
         self.update()
-        if self.ending:
-            Stream.rest(self, deadline)
-            return
+        return NULL if self.ending else record
+
+    cdef int _leave(self, Record *record, double deadline) except -1:
+        """Leave the socket, and the receiver if there is one, to the record."""
+        cdef int fd = self.fd
+        cdef Receiver receiver = self.receiver
         self.transport.timers.cancel(self)
         self.receiver = None
         self.owner = None
         self.intake = None
         self.fd = -1
         self.deaf = CLOSING
-        record.stream = NULL
+        record.reader = NULL
+        if receiver is not None:
+            Py_INCREF(receiver)
+            record.reader = <PyObject *>receiver
         self.poller.lay(fd, deadline)
         Py_DECREF(self)
+        return 0
 
     cpdef object close(self):
         """Close after what is queued was written."""
@@ -311,7 +337,7 @@ cdef EpollStream new_stream(Sockets poller, object transport, int fd, Record *re
 
 
 cdef int set_up(EpollStream stream, Sockets poller, int fd, Record *record) except -1:
-    """Make a new stream that of a descriptor which is in the set, waiting for EPOLLIN."""
+    """Make a new stream that of a descriptor which is in the set, waiting for EPOLLIN. The record is awake then."""
     stream.poller = poller
     stream.kernel = poller.kernel
     stream.fd = fd
@@ -322,8 +348,18 @@ cdef int set_up(EpollStream stream, Sockets poller, int fd, Record *record) exce
     stream.fills = True
     stream.sends_files = True
     Py_INCREF(stream)
-    record.stream = <PyObject *>stream
+    record.reader = <PyObject *>stream
+    poller.records.take(fd)
     return 0
+
+
+def absent(transport):
+    """Return a stream that is gone, for somebody whose socket was closed with the poller."""
+    cdef EpollStream stream = EpollStream(transport)
+    stream.fd = -1
+    stream.deaf = CLOSING
+    stream.ending = True
+    return stream
 
 
 def adopt(Sockets poller not None, transport, int fd):

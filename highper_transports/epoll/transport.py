@@ -19,7 +19,7 @@ from ..errors import ConnectFailed
 from ..interfaces import IListener, IStreamOwner
 from ..rest import Rest
 from ..sockets import Binding, address_of
-from ..stream import Stream
+from ..stream import Receiver, Stream
 from ..timers import TimerWheel
 from ..tls import TLS
 from .connecting import reach
@@ -28,7 +28,7 @@ try:
     from ._listener import Listener
     from ._poller import Poller
     from ._secure import greet
-    from ._stream import EpollStream, adopt
+    from ._stream import EpollStream, absent, adopt
     from .loop import EpollLoop
 except ImportError as error:
     _missing: str | None = f"the compiled part of the epoll transport is not built ({error})"
@@ -41,11 +41,12 @@ __all__ = ["EpollListener", "EpollRest", "EpollTransport"]
 class EpollRest(Rest):
     """Streams at rest: those that are records, and the few that are objects."""
 
-    __slots__ = ("_poller",)
+    __slots__ = ("_poller", "_transport")
 
-    def __init__(self, poller: Poller) -> None:
+    def __init__(self, poller: Poller, transport: EpollTransport) -> None:
         super().__init__()
         self._poller = poller
+        self._transport = transport
 
     def hasten(self, owner: IStreamOwner, deadline: float) -> None:
         """Bring later deadlines of the streams of `owner` forward."""
@@ -61,6 +62,17 @@ class EpollRest(Rest):
         """End the streams of `owner` now."""
         super().abort(owner)
         self._poller.dismiss(owner, True)
+
+    def rouse(self, owner: IStreamOwner) -> None:
+        """Give every receiver of `owner` whose stream dozes a stream."""
+        self._poller.rouse(owner)
+
+    def recall(self, place: int, receiver: Receiver) -> Stream:
+        """Give one receiver a stream: one that is gone, where every socket was closed meanwhile."""
+        try:
+            return self._poller.recall(place, receiver)
+        except LookupError:
+            return absent(self._transport)
 
 
 @implementer(IListener)
@@ -125,7 +137,7 @@ class EpollTransport(AsyncioTransport):
         self.poller = self.loop.poller if isinstance(self.loop, EpollLoop) else Poller(self.loop, True, kernel)
         self.now = time.monotonic
         self.timers = TimerWheel(self.now, self._call_at)
-        self.rest = EpollRest(self.poller)
+        self.rest = EpollRest(self.poller, self)
         self.sends_files = True
         self.tasks = TaskStarter(self.loop)
         self.spawn = self.tasks.start  # type: ignore[method-assign]

@@ -7,7 +7,7 @@ Each promise is a coroutine function whose docstring is the promise; it runs in 
 fails is collected, so one run tells all that is wrong.
 """
 
-from . import accepting, clock, ends, rest, streams, tasks
+from . import accepting, clock, dozing, ends, rest, streams, tasks
 from .stage import PROMISES, Options, Promise, PromiseBroken, Recorder, Stage, check_promise, check_transport
 
 __all__ = [
@@ -21,4 +21,4 @@ __all__ = [
     "check_transport",
 ]
 
-del accepting, clock, ends, rest, streams, tasks  # imported for the promises they add
+del accepting, clock, dozing, ends, rest, streams, tasks  # imported for the promises they add

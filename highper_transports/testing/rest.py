@@ -58,6 +58,16 @@ class Owner:
         """Note the end of those that were not."""
         self.calls += ["lost at rest"] * count
 
+    def dozed(self, stream: Stream) -> None:
+        """Note that one dozes."""
+        self.calls.append("dozed")
+
+    def roused(self, stream: Stream) -> None:
+        """Note that one that dozed is awake."""
+        self.calls.append("roused")
+        self.names.append(_name(stream))
+        self.stage.streams.append(stream)
+
     async def peer(self, **place: Any) -> Recorder:
         """Return the other end of a new stream of ours, which is at rest by then."""
         stage = self.stage

@@ -123,6 +123,11 @@ class Recorder(Receiver):
         """Remember the deadline."""
         self._note("expired")
 
+    def woken(self, stream: Stream) -> None:
+        """Go on with another stream."""
+        self.stream = stream
+        self._note("woken")
+
 
 @dataclass
 class Stage:

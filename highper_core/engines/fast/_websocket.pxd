@@ -7,27 +7,33 @@ from ._utf8 cimport Utf8
 from ._websocket_speaker cimport WebSocketSpeaker
 
 
+# What waits to be parsed, and the message that is under way in it. A WebSocket has one while there is either.
+cdef class Incoming(Buffer):
+    cdef bytes gathered  # where that message is collected, `size` octets so far; None for nothing
+    cdef Py_ssize_t size
+    cdef double now  # when octets came last
+    cdef long long remaining  # octets of the frame's payload still to come
+    cdef long long announced  # of the message so far, by its headers
+    cdef long long left  # bytes that the message being inflated may still have, negative for any number
+    cdef uint32_t key  # what masks the next octet, and those behind it
+    cdef Utf8 text
+    cdef unsigned char opcode  # of the frame
+    cdef unsigned char kind  # of the message, TEXT or BINARY
+    cdef unsigned char in_frame  # flags, an octet each
+    cdef unsigned char finished  # the frame has FIN
+    cdef unsigned char in_message  # the next data frame continues it
+    cdef unsigned char compressed  # the message came so
+    cdef unsigned char inflating  # what the inflater was given
+    cdef unsigned char ending  # and the end of the message
+
+    # Whether a message or a frame is, apart from octets that wait.
+    cdef inline bint is_inside(self) noexcept:
+        return self.in_frame or self.in_message or self.inflating
+
+
 cdef class FastWebSocket(WebSocketSpeaker):
-    cdef Buffer _input  # None while nothing waits to be parsed
-    cdef bytes _gathered  # where the message that is under way is collected, `_size` octets so far; None for nothing
-    cdef Py_ssize_t _size
+    cdef Incoming _input  # None while nothing is under way
     cdef object _inflater  # None until something is inflated
-    cdef double _now
-    cdef long long _remaining  # octets of the frame's payload still to come
-    cdef long long _length  # of the message so far, as its headers announce it
-    cdef long long _left  # bytes that the message being inflated may still have, negative for any number
-    cdef uint32_t _key  # what masks the next octet, and those behind it
-    cdef Utf8 _text
-    cdef unsigned char _opcode  # of the frame
-    cdef unsigned char _kind  # of the message, TEXT or BINARY
-    cdef unsigned char _in_frame  # flags, an octet each
-    cdef unsigned char _finished  # the frame has FIN
-    cdef unsigned char _in_message  # the next data frame continues it
-    cdef unsigned char _compressed  # the message came so
-    cdef unsigned char _inflating  # what the inflater was given
-    cdef unsigned char _ending  # and the end of the message
-    cdef unsigned char _ended  # the input
-    cdef unsigned char _told
 
     cdef object _refused(self, object error)
     cdef object _after_close(self)

@@ -19,7 +19,6 @@ from highper_core.events cimport BytesFragment, CloseConnection, ConnectionClose
 from highper_core.frames import close_payload, parse_close
 from highper_core.state import Role
 
-from ._buffer cimport Buffer
 from ._frames cimport *
 from ._keepalive cimport *
 from ._mask cimport mask_octets, turned
@@ -52,11 +51,11 @@ cdef class FastWebSocket(WebSocketSpeaker):
             return
         if self._ended:
             raise LocalProtocolError(Fault.EVENT_ILLEGAL, "bytes after the end of input")
-        self._now = now
         socket_clocks_receive(&self._clock, now)
         if self._state == OPEN or self._state == CLOSING:
             if self._input is None:
-                self._input = _spare.pop() if _spare else Buffer()
+                self._input = _spare.pop() if _spare else Incoming()
+            self._input.now = now
             self._input.append(data)
 
     @property
@@ -67,9 +66,9 @@ cdef class FastWebSocket(WebSocketSpeaker):
     @property
     def is_resting(self):
         """True when it is OPEN, nothing is buffered either way, and no message is under way in either direction."""
-        if self._state != OPEN or self._in_message or self._in_frame or self._ended or self._inflating or self.unparsed:
+        if self._state != OPEN or self._ended or self._input is not None and (self._input.is_inside() or self.unparsed):
             return False
-        return self._piece is None and self._pieces is None and self._late_pong is None and self._sending == NO_MESSAGE
+        return self._framed is None and self._late_pong is None and self._sending == NO_MESSAGE
 
     @property
     def must_close(self):
@@ -87,7 +86,7 @@ cdef class FastWebSocket(WebSocketSpeaker):
         if self._state == CLOSED:
             return self._after_close()
         try:
-            if self._gathered is not None and not self.gather:
+            if not self.gather and self._input is not None and self._input.gathered is not None:
                 event = self._shown_so_far()
                 if event is not None:
                     return event
@@ -110,33 +109,33 @@ cdef class FastWebSocket(WebSocketSpeaker):
 
     cdef void _drop(self) noexcept:
         self._input = None
-        self._gathered = None
-        self._size = 0
-        self._inflating = False
 
     cdef object _read(self):
         cdef object event
+        if self._input is None:
+            return self._starve()
         while True:
-            if self._inflating:
+            if self._input.inflating:
                 event = self._inflate()
-            elif not self._in_frame:
+            elif not self._input.in_frame:
                 if not self._read_header():
                     return self._starve()
                 event = None
-            elif self._opcode >= CLOSE:
-                if self._input.length() < self._remaining:
+            elif self._input.opcode >= CLOSE:
+                if self._input.length() < self._input.remaining:
                     return self._starve()
                 event = self._read_control()
             else:
-                if self._remaining and not self._input.length():
+                if self._input.remaining and not self._input.length():
                     return self._starve()
                 event = self._read_data()
             if event is not None:
                 return event
 
     cdef object _starve(self):
-        cdef Buffer input = self._input
-        if input is not None and not input.length() and not self._in_frame:
+        cdef Incoming input = self._input
+        if input is not None and not input.length() and not input.is_inside():
+            input.compressed = False
             if len(_spare) < SPARE:
                 _spare.append(input)
             self._input = None
@@ -149,13 +148,11 @@ cdef class FastWebSocket(WebSocketSpeaker):
         cdef Expectation expected
         cdef Header header
         cdef int fault
-        if self._input is None:
-            return 0
         expected.masked = self._mask_source is None
         expected.deflate = self.deflate is not None
-        expected.in_message = self._in_message
-        expected.compressed = self._compressed
-        expected.length = self._length
+        expected.in_message = self._input.in_message
+        expected.compressed = self._input.compressed
+        expected.length = self._input.announced
         expected.frame_bound = self._bounds.frame
         expected.message_bound = self._bounds.message
         fault = parse_header(<const unsigned char *>self._input.data(), self._input.length(), &expected, &header)
@@ -164,39 +161,39 @@ cdef class FastWebSocket(WebSocketSpeaker):
         if not header.size:
             return 0
         self._input.consume(header.size)
-        self._in_frame = True
-        self._finished = (header.first & FIN) != 0
-        self._opcode = header.first & 15
-        self._remaining = header.length
-        self._key = header.key
-        if self._opcode >= CLOSE:
+        self._input.in_frame = True
+        self._input.finished = (header.first & FIN) != 0
+        self._input.opcode = header.first & 15
+        self._input.remaining = header.length
+        self._input.key = header.key
+        if self._input.opcode >= CLOSE:
             return 1
-        if not self._in_message:
-            self._kind = self._opcode
-            self._compressed = (header.first & RSV1) != 0
-            self._length = 0
-            self._left = self._bounds.message
-            self._text.have = self._text.needed = 0
-        self._length += header.length
-        self._in_message = not self._finished
+        if not self._input.in_message:
+            self._input.kind = self._input.opcode
+            self._input.compressed = (header.first & RSV1) != 0
+            self._input.announced = 0
+            self._input.left = self._bounds.message
+            self._input.text.have = self._input.text.needed = 0
+        self._input.announced += header.length
+        self._input.in_message = not self._input.finished
         return 1
 
     # Control frames
 
     cdef object _read_control(self):
-        cdef Py_ssize_t length = self._remaining
+        cdef Py_ssize_t length = self._input.remaining
         cdef bytes payload = PyBytes_FromStringAndSize(NULL, length)
-        mask_octets(PyBytes_AS_STRING(payload), self._input.data(), length, self._key)
+        mask_octets(PyBytes_AS_STRING(payload), self._input.data(), length, self._input.key)
         self._input.consume(length)
-        self._in_frame = False
-        if self._opcode == CLOSE:
+        self._input.in_frame = False
+        if self._input.opcode == CLOSE:
             return self._read_close(payload)
         self._advance(IN_CONTROL)
-        if self._opcode == PING:
+        if self._input.opcode == PING:
             self._answer_ping(payload)
             return Ping(payload)
         if payload == self._own_ping():
-            socket_clocks_answered(&self._clock, self._now)
+            socket_clocks_answered(&self._clock, self._input.now)
         return Pong(payload)
 
     cdef object _read_close(self, bytes payload):
@@ -217,49 +214,51 @@ cdef class FastWebSocket(WebSocketSpeaker):
 
     cdef object _read_data(self):
         """Take as much of the frame's payload as is there."""
-        cdef Py_ssize_t length = min(<long long>self._input.length(), self._remaining)
-        cdef uint32_t key = self._key
-        cdef bint last
+        cdef Py_ssize_t length = min(<long long>self._input.length(), self._input.remaining)
+        cdef uint32_t key = self._input.key
+        cdef bint last, whole
         cdef bytes payload
         cdef object event
-        self._remaining -= length
-        self._in_frame = self._remaining > 0
-        last = self._finished and not self._in_frame
-        if self._compressed:
+        self._input.remaining -= length
+        self._input.in_frame = self._input.remaining > 0
+        last = self._input.finished and not self._input.in_frame
+        whole = last and self._input.opcode == self._input.kind
+        if self._input.compressed:
             payload = PyBytes_FromStringAndSize(NULL, length)
             mask_octets(PyBytes_AS_STRING(payload), self._input.data(), length, key)
             if self._inflater is None:
                 self._inflater = self.deflate.inflater()
             self._inflater.receive(payload)
-            self._inflating = True
+            self._input.inflating = True
             event = None
-        elif last and self._opcode == self._kind and self._gathered is None and not self._text.have and self.gather:
+        elif whole and self._input.gathered is None and not self._input.text.have and self.gather:
             event = self._whole(self._input.data(), length)
         else:
             event = self._absorb(self._input.data(), length, key, last)
-        self._key = turned(key, length)
+        self._input.key = turned(key, length)
         self._input.consume(length)
         return event
 
     cdef object _inflate(self):
         """Show the next piece of what the inflater was given, or its end; None for nothing to show."""
-        cdef bytes piece = self._inflater.inflate(PIECE if self._left < 0 else min(<long long>PIECE, self._left + 1))
+        cdef long long left = self._input.left
+        cdef bytes piece = self._inflater.inflate(PIECE if left < 0 else min(<long long>PIECE, left + 1))
         if len(piece):
-            if self._left >= 0:
-                if len(piece) > self._left:  # what is no text before the bound is reached is told first
-                    self._absorb(PyBytes_AS_STRING(piece), self._left, 0, False)
+            if left >= 0:
+                if len(piece) > left:  # what is no text before the bound is reached is told first
+                    self._absorb(PyBytes_AS_STRING(piece), left, 0, False)
                     raise remote_error(Fault.MESSAGE_TOO_LARGE)
-                self._left -= len(piece)
+                self._input.left = left - len(piece)
             return self._absorb(PyBytes_AS_STRING(piece), len(piece), 0, False)
-        if self._in_frame or not self._finished:
-            self._inflating = False
+        if self._input.in_frame or not self._input.finished:
+            self._input.inflating = False
             return None
-        if not self._ending:
-            self._ending = True
+        if not self._input.ending:
+            self._input.ending = True
             self._inflater.end()
             return None
-        self._ending = False
-        self._inflating = False
+        self._input.ending = False
+        self._input.inflating = False
         self._inflater.ended()
         return self._absorb(NULL, 0, 0, True)
 
@@ -268,14 +267,14 @@ cdef class FastWebSocket(WebSocketSpeaker):
         cdef object text
         cdef bytes data
         self._end_message()
-        if self._kind == BINARY:
+        if self._input.kind == BINARY:
             data = PyBytes_FromStringAndSize(NULL, length)
-            mask_octets(PyBytes_AS_STRING(data), p, length, self._key)
+            mask_octets(PyBytes_AS_STRING(data), p, length, self._input.key)
             return BytesFragment(data, True)
         if not length:
             return TextFragment("", True)
         text = PyUnicode_New(length, 127)
-        if mask_octets(<char *>PyUnicode_DATA(text), p, length, self._key):  # not ASCII: its octets are the source
+        if mask_octets(<char *>PyUnicode_DATA(text), p, length, self._input.key):  # not ASCII: its octets are the source
             text = _decoded(<char *>PyUnicode_DATA(text), length)
         return TextFragment(text, True)
 
@@ -289,82 +288,88 @@ cdef class FastWebSocket(WebSocketSpeaker):
         cdef bytes whole
         if length:
             self._make_room(length)
-            to = PyBytes_AS_STRING(self._gathered) + self._size
+            to = PyBytes_AS_STRING(self._input.gathered) + self._input.size
             beyond = mask_octets(to, p, length, key)
-            if self._kind == TEXT and (beyond or self._text.needed):
-                if not utf8_goes_on(&self._text, to, to + length):
+            if self._input.kind == TEXT and (beyond or self._input.text.needed):
+                if not utf8_goes_on(&self._input.text, to, to + length):
                     raise remote_error(Fault.TEXT_INVALID)
-            self._size += length
+            self._input.size += length
         if not last:
             return None
-        if self._text.needed:
+        if self._input.text.needed:
             raise remote_error(Fault.TEXT_INVALID)
         self._end_message()
-        if self._gathered is not None:
-            self._resize(self._size)
-        whole = b"" if self._gathered is None else self._gathered
-        self._gathered = None
-        self._size = 0
-        return TextFragment(_decoded(whole, len(whole)), True) if self._kind == TEXT else BytesFragment(whole, True)
+        if self._input.gathered is not None:
+            self._resize(self._input.size)
+        whole = b"" if self._input.gathered is None else self._input.gathered
+        self._input.gathered = None
+        self._input.size = 0
+        if self._input.kind == TEXT:
+            return TextFragment(_decoded(whole, len(whole)), True)
+        return BytesFragment(whole, True)
 
     cdef int _make_room(self, Py_ssize_t length) except -1:
         """Have room for `length` octets more, and for what the frame will bring where enough of it has come."""
-        cdef Py_ssize_t begun = self._text.have if self._gathered is None else 0
-        cdef Py_ssize_t needed = self._size + begun + length
+        cdef Py_ssize_t begun = self._input.text.have if self._input.gathered is None else 0
+        cdef Py_ssize_t needed = self._input.size + begun + length
         cdef Py_ssize_t room = max(2 * needed, 64)
-        if self._gathered is not None and needed <= len(self._gathered):
+        if self._input.gathered is not None and needed <= len(self._input.gathered):
             return 0
-        if self._finished and not self._compressed:
-            room = min(needed + self._remaining, max(room, FIRST_ROOM))
-        if self._gathered is None:
-            self._gathered = PyBytes_FromStringAndSize(NULL, room)
-            memcpy(PyBytes_AS_STRING(self._gathered), self._text.octets, begun)
-            self._size = begun
+        if self._input.finished and not self._input.compressed:
+            room = min(needed + self._input.remaining, max(room, FIRST_ROOM))
+        if self._input.gathered is None:
+            self._input.gathered = PyBytes_FromStringAndSize(NULL, room)
+            memcpy(PyBytes_AS_STRING(self._input.gathered), self._input.text.octets, begun)
+            self._input.size = begun
         else:
             self._resize(room)
         return 0
 
     cdef int _resize(self, Py_ssize_t length) except -1:
         """Give `_gathered` another length. Nobody else refers to it."""
-        cdef PyObject *octets = <PyObject *>self._gathered
+        cdef PyObject *octets = <PyObject *>self._input.gathered
         Py_INCREF(<object>octets)
-        self._gathered = None
+        self._input.gathered = None
         _PyBytes_Resize(&octets, length)
-        self._gathered = <bytes>octets
+        self._input.gathered = <bytes>octets
         Py_DECREF(<object>octets)
         return 0
 
     cdef object _show(self, const char *p, Py_ssize_t length, uint32_t key, bint last):
         """Show a run as it comes; of text, the characters that are complete."""
-        cdef Py_ssize_t begun = self._text.have if self._kind == TEXT else 0
+        cdef Py_ssize_t begun = self._input.text.have if self._input.kind == TEXT else 0
         cdef bytes run = PyBytes_FromStringAndSize(NULL, begun + length)
         cdef char *to = PyBytes_AS_STRING(run)
-        memcpy(to, self._text.octets, begun)
+        memcpy(to, self._input.text.octets, begun)
         mask_octets(to + begun, p, length, key)
-        if self._kind == TEXT:
-            if not utf8_goes_on(&self._text, to + begun, to + begun + length) or (last and self._text.needed):
+        if self._input.kind == TEXT:
+            if not utf8_goes_on(&self._input.text, to + begun, to + begun + length):
+                raise remote_error(Fault.TEXT_INVALID)
+            if last and self._input.text.needed:
                 raise remote_error(Fault.TEXT_INVALID)
         if last:
             self._end_message()
-        length += begun - (self._text.have if self._kind == TEXT else 0)
+        length += begun - (self._input.text.have if self._input.kind == TEXT else 0)
         if not length and not last:
             return None
-        return TextFragment(_decoded(to, length), last) if self._kind == TEXT else BytesFragment(run, last)
+        return TextFragment(_decoded(to, length), last) if self._input.kind == TEXT else BytesFragment(run, last)
 
     cdef object _shown_so_far(self):
         """Show what was gathered of a message that is not to be gathered any more; None for nothing to show."""
-        cdef Py_ssize_t length = self._size - self._text.have
-        cdef bytes whole = self._gathered
-        self._gathered = None
-        self._size = 0
+        cdef Py_ssize_t length = self._input.size - self._input.text.have
+        cdef bytes whole = self._input.gathered
+        self._input.gathered = None
+        self._input.size = 0
         if not length:
             return None
-        return TextFragment(_decoded(whole, length), False) if self._kind == TEXT else BytesFragment(whole[:length], False)
+        if self._input.kind == TEXT:
+            return TextFragment(_decoded(whole, length), False)
+        return BytesFragment(whole[:length], False)
 
     cdef int _end_message(self) except -1:
         self._advance(IN_MESSAGE)
         if not self._clock.closing:
-            self._clock.message = self._now
+            self._clock.message = self._input.now
         return 0
 
 

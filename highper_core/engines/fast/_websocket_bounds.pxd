@@ -1,5 +1,7 @@
 # The bounds of `Limits` that a WebSocket looks at, as C numbers.
 
+from libc.stdint cimport uint32_t
+
 from ._keepalive cimport SocketTimes
 
 
@@ -8,7 +10,7 @@ cdef class WebSocketBounds:
     cdef SocketTimes times
     cdef long long frame  # -1 for none
     cdef long long message
-    cdef Py_ssize_t pongs
+    cdef uint32_t pongs
 
 
 cdef WebSocketBounds websocket_bounds_of(object limits)

@@ -8,6 +8,7 @@ cdef enum:
 
 cdef dict _made = {}  # by identity of the limits, which each value keeps alive
 cdef object MOST = (1 << 62) - 1
+cdef object MOST_PONGS = (1 << 31) - 1  # a Pong more than that is counted in 32 bits
 
 
 cdef class WebSocketBounds:
@@ -15,7 +16,7 @@ cdef class WebSocketBounds:
         self.limits = limits
         self.frame = -1 if limits.websocket_frame is None else min(limits.websocket_frame, MOST)
         self.message = -1 if limits.websocket_message is None else min(limits.websocket_message, MOST)
-        self.pongs = min(limits.websocket_pongs, MOST)
+        self.pongs = min(limits.websocket_pongs, MOST_PONGS)
         interval, idle = limits.websocket_ping_interval, limits.websocket_idle_timeout
         self.times.ping_interval = INFINITY if interval is None else interval
         self.times.ping_timeout = limits.websocket_ping_timeout

@@ -33,15 +33,16 @@ cdef class WebSocketSpeaker(WebSocket):
     cdef WebSocketBounds _bounds
     cdef object _mask_source  # None for a SERVER
     cdef object _deflater  # None until something is compressed
-    cdef bytes _piece  # what is framed and not yet fetched: nothing, one piece,
-    cdef list _pieces  # or several
+    cdef object _framed  # what is not yet fetched: None, bytes, or a list of them
     cdef bytes _late_pong  # the answer to the newest Ping, where there is no room for more
-    cdef Py_ssize_t _pongs  # octets of Pongs in the output
+    cdef uint32_t _pongs  # octets of Pongs in the output
     cdef uint32_t _pings  # our own, each with its number
     cdef short _fault
     cdef signed char _state
     cdef signed char _sending  # opcode of the message that we are inside, or NO_MESSAGE
-    cdef unsigned char _compressing  # a flag
+    cdef unsigned char _compressing  # flags, an octet each
+    cdef unsigned char _ended  # the input; it and the next belong to who listens, and find room here
+    cdef unsigned char _told
 
     cdef int _advance(self, int what) except -1
     cdef int _demand(self, int what) except -1

@@ -172,13 +172,12 @@ cdef class WebSocketSpeaker(WebSocket):
         return header_size(length, masked) + length
 
     cdef int _put(self, bytes piece) except -1:
-        if self._pieces is not None:
-            self._pieces.append(piece)
-        elif self._piece is None:
-            self._piece = piece
+        if self._framed is None:
+            self._framed = piece
+        elif type(self._framed) is list:
+            (<list>self._framed).append(piece)
         else:
-            self._pieces = [self._piece, piece]
-            self._piece = None
+            self._framed = [self._framed, piece]
         return 0
 
     cdef int _put_close(self, bytes payload) except -1:
@@ -205,28 +204,22 @@ cdef class WebSocketSpeaker(WebSocket):
 
     cpdef bytes data_to_send(self):
         """Return and forget the framed bytes, joined."""
-        cdef bytes joined
         self._put_late_pong()
         self._pongs = 0
-        if self._pieces is not None:
-            joined = b"".join(self._pieces)
-            self._pieces = None
-            return joined
-        joined = self._piece
-        self._piece = None
-        return b"" if joined is None else joined
+        framed = self._framed
+        if framed is None:
+            return b""
+        self._framed = None
+        return b"".join(<list>framed) if type(framed) is list else <bytes>framed
 
     cpdef list buffers_to_send(self):
         """Return and forget the framed bytes, as the pieces they were framed in."""
-        cdef list pieces
         self._put_late_pong()
         self._pongs = 0
-        pieces = self._pieces
-        if pieces is None:
-            pieces = [] if self._piece is None else [self._piece]
-        self._piece = None
-        self._pieces = None
-        return pieces
+        framed, self._framed = self._framed, None
+        if type(framed) is list:
+            return <list>framed
+        return [] if framed is None else [framed]
 
     # Failing
 
