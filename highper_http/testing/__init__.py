@@ -9,6 +9,9 @@
 
     with BlockingTestClient(app) as client:
         assert client.get("/").text == "Hello"
+        with client.websocket("/echo") as socket:
+            socket.send_text("hello")
+            assert socket.receive() == "hello"
 
 The application is started up and shut down with the client, and every byte passes engine, driver and stream as on a
 socket. In the loop that `run` and `BlockingTestClient` make, time is virtual: a handler that sleeps an hour answers at
@@ -17,6 +20,7 @@ once.
 
 from .answers import Answer, StreamedAnswer
 from .blocking import BlockingTestClient, run
+from .blocking_socket import BlockingWebSocket
 from .client import TestClient
 
-__all__ = ["Answer", "BlockingTestClient", "StreamedAnswer", "TestClient", "run"]
+__all__ = ["Answer", "BlockingTestClient", "BlockingWebSocket", "StreamedAnswer", "TestClient", "run"]

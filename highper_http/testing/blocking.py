@@ -11,6 +11,7 @@ from ..endpoint import Handler
 from ..routing import Router
 from ..server import Server
 from .answers import Answer
+from .blocking_socket import BlockingWebSocket
 from .client import TestClient
 
 __all__ = ["BlockingTestClient", "run"]
@@ -116,3 +117,14 @@ class BlockingTestClient:
     def options(self, path: str, **options: Any) -> Answer:
         """Send an OPTIONS."""
         return self.request("OPTIONS", path, **options)
+
+    def websocket(self, path: str, *, patience: float = 3600.0, **options: Any) -> BlockingWebSocket:
+        """Open a WebSocket: `with client.websocket("/ws") as socket: socket.send_text("hello")`.
+
+        Args:
+            path: target of the request.
+            patience: seconds of virtual time that any of its calls may wait.
+            options: as for `TestClient.websocket`.
+        """
+        connecting = self._client.websocket(path, **options)
+        return BlockingWebSocket(self._loop.run_until_complete, connecting, patience)

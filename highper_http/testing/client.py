@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from highper_core import HttpConnection, Role
-from highper_core.events import END_OF_MESSAGE, Data
+from highper_core.events import END_OF_MESSAGE, Data, InformationalResponse
 from highper_core.events import Request as RequestHead
 from highper_core.events import Response as ResponseHead
 from highper_core.limits import Limits
@@ -190,7 +190,7 @@ class TestClient:
         lines = [*self._headers, *_pairs(headers)]
         if self.cookies:
             lines.append(("cookie", "; ".join([f"{name}={value}" for name, value in self.cookies.items()])))
-        return connect(
+        connecting = connect(
             "ws://testserver" + quote(path, safe=_TARGET_SAFE),
             subprotocols=subprotocols,
             headers=lines,
@@ -201,6 +201,8 @@ class TestClient:
             transport=self.transport,
             engine=self._engine,
         )
+        connecting._answered = self._learn
+        return connecting
 
     # Connections
 
@@ -223,7 +225,7 @@ class TestClient:
         self._drivers.append(opened[0])
         return opened[0]
 
-    def _learn(self, head: ResponseHead) -> None:
+    def _learn(self, head: ResponseHead | InformationalResponse) -> None:
         for line in head.headers.all(b"set-cookie"):
             pair, _, attributes = line.decode("latin-1").partition(";")
             name, _, value = pair.partition("=")

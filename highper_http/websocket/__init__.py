@@ -1,5 +1,6 @@
 """WebSockets, of a server's routes and of a client."""
 
+from .answered import ClientWebSocket
 from .backoff import Backoff
 from .connecting import Connecting, connect
 from .denied import WebSocketDenied
@@ -11,6 +12,7 @@ from .speaker import SocketState
 
 __all__ = [
     "Backoff",
+    "ClientWebSocket",
     "Connecting",
     "ListenedSocket",
     "Policy",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl as tls
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -20,14 +20,15 @@ from highper_transports.joining import join
 from highper_transports.tls import TLS, client_context
 from highper_transports.tunnel import Proxy
 
+from ..headers import Headers
+from .answered import ClientWebSocket
 from .backoff import Backoff
 from .denied import WebSocketDenied
 from .destination import parse_proxy, parse_websocket
 from .masks import Masks
 from .opened import Opened
-from .opening import Proposal, Route, agree
+from .opening import Head, Proposal, Route, agree
 from .settings import SocketSettings, listed
-from .socket import WebSocket
 
 __all__ = ["Connecting", "connect"]
 
@@ -139,6 +140,7 @@ class Connecting:
     """
 
     __slots__ = (
+        "_answered",
         "_backoff",
         "_engine",
         "_entered",
@@ -162,6 +164,7 @@ class Connecting:
         patience: float,
         backoff: Backoff,
     ) -> None:
+        self._answered: Callable[[Head], object] = _ignore
         self._route = route
         self._proposal = proposal
         self._settings = settings
@@ -171,9 +174,9 @@ class Connecting:
         self._patience = patience
         self._backoff = backoff
         self._entered = False
-        self._socket: WebSocket | None = None
+        self._socket: ClientWebSocket | None = None
 
-    async def __aenter__(self) -> WebSocket:
+    async def __aenter__(self) -> ClientWebSocket:
         """Open it.
 
         Raises:
@@ -200,7 +203,7 @@ class Connecting:
         self._entered = False
         await _end(socket)
 
-    async def __aiter__(self) -> AsyncGenerator[WebSocket, None]:
+    async def __aiter__(self) -> AsyncGenerator[ClientWebSocket, None]:
         """Yield open WebSockets, one after the other.
 
         Raises:
@@ -226,7 +229,7 @@ class Connecting:
             failures = 1 if anyio.current_time() - opened >= LIVED else failures + 1
             await anyio.sleep(self._backoff.wait(failures))  # many may have lost the same server now
 
-    async def open(self) -> WebSocket:
+    async def open(self) -> ClientWebSocket:
         """Return an open WebSocket, which is the caller's to close.
 
         Raises:
@@ -239,8 +242,9 @@ class Connecting:
             with anyio.fail_after(self._patience):
                 driver = await self._route.reach(transport, engine, self._limits)
                 try:
-                    exchange, acceptance = await agree(driver, opening)
-                    socket = WebSocket(self._settings, Opened(opening.request, exchange.stream))
+                    exchange, acceptance = await agree(driver, opening, self._answered)
+                    opened = Opened(opening.request, exchange.stream)
+                    socket = ClientWebSocket(self._settings, opened, Headers(acceptance.response.headers))
                     core = engine.websocket(Role.CLIENT, self._limits, acceptance.deflate, Masks())
                     socket.become(exchange, core, acceptance.subprotocol)
                     exchange.close()
@@ -254,12 +258,16 @@ class Connecting:
         return socket
 
 
-async def _end(socket: WebSocket) -> None:
+async def _end(socket: ClientWebSocket) -> None:
     """Close it; where that is not waited for, at once."""
     try:
         await socket.close()
     finally:
         socket.abort()
+
+
+def _ignore(head: Head) -> None:
+    """Nobody wants to know more than the socket does."""
 
 
 def _passes(error: ConnectFailed | WebSocketDenied) -> bool:

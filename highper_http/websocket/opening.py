@@ -6,8 +6,9 @@ Route.reach --name, socket, proxy, TLS--> stream --opening handshake--> exchange
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from highper_core.engines import Engine
 from highper_core.errors import Fault, HandshakeError, RemoteProtocolError
@@ -26,10 +27,12 @@ from highper_transports.tunnel import Proxy, connect_through
 
 from .denied import WebSocketDenied
 
-__all__ = ["Proposal", "Route", "agree"]
+__all__ = ["Head", "Proposal", "Route", "agree"]
 
 DENIAL = 64 * 1024  # bytes kept of an answer that opens no WebSocket
 _NO_ANSWER = (Fault.HEAD_INCOMPLETE, Fault.HEAD_TIMEOUT)
+
+Head: TypeAlias = InformationalResponse | Response
 
 
 class Route(NamedTuple):
@@ -97,8 +100,15 @@ class Proposal(NamedTuple):
         )
 
 
-async def agree(driver: Driver, opening: ClientOpening) -> tuple[Exchange, Acceptance]:
+async def agree(
+    driver: Driver, opening: ClientOpening, answered: Callable[[Head], object]
+) -> tuple[Exchange, Acceptance]:
     """Do the opening handshake; return the exchange, whose stream may be taken over, and what was agreed on.
+
+    Args:
+        driver: of a fresh connection.
+        opening: ours.
+        answered: called with each head of a response that comes.
 
     Raises:
         WebSocketDenied: the server answered otherwise.
@@ -110,6 +120,7 @@ async def agree(driver: Driver, opening: ClientOpening) -> tuple[Exchange, Accep
         while True:
             head = await exchange.receive()
             assert isinstance(head, InformationalResponse | Response)
+            answered(head)
             try:
                 acceptance = opening.judge(head)
             except HandshakeError as error:
