@@ -9,15 +9,15 @@ Joining, leaving and posting never wait, so callbacks can do it. A subscriber th
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from types import NoneType
 from typing import Any, TypeAlias, TypeVar
 
 import orjson
-from anyio import current_time, sleep
+from anyio import current_time
 
 from ..event_text import check_name
+from .delivery import Delivery
 from .history import Archive, History
 from .interfaces import IBus, ISubscriber
 from .line import Line
@@ -28,8 +28,6 @@ from .topic import Topic, TopicStatistics
 __all__ = ["Hub", "Message"]
 
 logger = logging.getLogger("highper.error")
-
-TURN = 512  # deliveries by `publish` after which others have the loop
 
 Message: TypeAlias = "str | bytes | dict[str, Any] | list[Any]"
 """What is published. Dictionaries and lists go as JSON text; who reads events gets bytes as Base64."""
@@ -69,9 +67,7 @@ class Hub:
         self._leave_all = self._closed  # one for all
         self._on_presence: list[Callable[[str, str, bool], object]] = []
         self._on_gap: list[Callable[[], object]] = []
-        self._handed = 0  # deliveries by `publish` since others had the loop
-        self._coming: deque[tuple[str, Publication]] = deque()  # what is to be handed over, in everybody's order
-        self._handing = False
+        self._delivery = Delivery(self._topics, self._keep)
 
     # Life
 
@@ -238,22 +234,10 @@ class Hub:
             ValueError: the topic is none, the name holds a line end, or the text a lone surrogate.
             RuntimeError: the hub has a bus and is not running.
         """
-        _check_topic(topic)
-        if isinstance(message, (dict, list)):
-            message = orjson.dumps(message).decode()
-        elif not isinstance(message, (str, bytes)):
-            raise TypeError(f"a hub publishes str, bytes, dict or list, not {type(message).__name__}")
-        elif isinstance(message, str) and not message.isascii():
-            message.encode()  # what cannot be encoded is the publisher's fault, and nobody else's
-        if name is not None:
-            check_name(name)
-        if not isinstance(key, (str, NoneType)):
-            raise TypeError(f"the key of a message is a str, not {type(key).__name__}")
+        content = _checked(topic, message, key, name)
         if self._shared and not here:
-            self._line.demand()
-            return self._line.say(topic, Kind.MESSAGE, message, key, name)
-        identity = None if here or self._archive is None else self._line.sender.next_identity()
-        self._deliver(topic, Publication(message, self._compression, key, name, identity))
+            return self._send(topic, content, key, name)
+        self._delivery.deliver(topic, self._publication(content, key, name, here))
         return True
 
     async def publish(
@@ -264,35 +248,29 @@ class Hub:
         Raises:
             TypeError, ValueError, RuntimeError: as `post`.
         """
-        while not self.post(topic, message, key=key, name=name, here=here):
-            await self._line.room()
-        place = self._topics.get(topic)
-        self._handed += 1 if place is None else 1 + len(place)
-        if self._handed >= TURN:
-            self._handed = 0
-            await sleep(0)
+        content = _checked(topic, message, key, name)
+        if self._shared and not here:
+            while not self._send(topic, content, key, name):
+                await self._line.room()
+        elif self._delivery.is_much(topic):
+            await self._delivery.deliver_in_turns(topic, self._publication(content, key, name, here))
+        else:
+            self._delivery.deliver(topic, self._publication(content, key, name, here))
+        await self._delivery.breathe(topic)
 
-    def _deliver(self, topic: str, publication: Publication) -> None:
-        """Hand a message over; one that is published because of another comes behind it, to everybody."""
-        self._coming.append((topic, publication))
-        if self._handing:
-            return
-        self._handing = True
-        try:
-            while self._coming:
-                self._hand_on(*self._coming.popleft())
-        finally:
-            self._handing = False
+    def _send(self, topic: str, content: str | bytes, key: str | None, name: str | None) -> bool:
+        self._line.demand()
+        return self._line.say(topic, Kind.MESSAGE, content, key, name)
 
-    def _hand_on(self, topic: str, publication: Publication) -> None:
-        place = self._topics.get(topic)
-        if place is None:
-            return
+    def _publication(self, content: str | bytes, key: str | None, name: str | None, here: bool) -> Publication:
+        identity = None if here or self._archive is None else self._line.sender.next_identity()
+        return Publication(content, self._compression, key, name, identity)
+
+    def _keep(self, place: Topic, publication: Publication) -> None:
         if self._archive is not None and publication.identity is not None:
             now = current_time()
             self._archive.keep(place, publication, now)
             self._forget_old(self._archive.history, now)
-        place.deliver(publication)
 
     def _hand_over(self, subscriber: ISubscriber, form: int, place: Topic, after: str) -> bool:
         if self._archive is None:
@@ -337,7 +315,7 @@ class Hub:
     def _arrived(self, topic: str, packet: Packet) -> None:
         message, key, name = packet.content
         identity = None if self._archive is None else f"{packet.sender}.{packet.number:x}"
-        self._deliver(topic, Publication(message, self._compression, key, name, identity))
+        self._delivery.deliver(topic, Publication(message, self._compression, key, name, identity))
 
     def _interrupted(self) -> None:
         for place in self._topics.values():
@@ -356,6 +334,22 @@ class _Member:
     def __init__(self, form: int) -> None:
         self.form = form
         self.topics: dict[str, str | None] = {}
+
+
+def _checked(topic: str, message: Message, key: str | None, name: str | None) -> str | bytes:
+    """Return what of a message is sent; what is wrong with it is the publisher's fault, and nobody else's."""
+    _check_topic(topic)
+    if isinstance(message, (dict, list)):
+        message = orjson.dumps(message).decode()
+    elif not isinstance(message, (str, bytes)):
+        raise TypeError(f"a hub publishes str, bytes, dict or list, not {type(message).__name__}")
+    elif isinstance(message, str) and not message.isascii():
+        message.encode()
+    if name is not None:
+        check_name(name)
+    if not isinstance(key, (str, NoneType)):
+        raise TypeError(f"the key of a message is a str, not {type(key).__name__}")
+    return message
 
 
 def _check_topic(name: str) -> None:

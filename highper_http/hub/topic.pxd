@@ -18,7 +18,11 @@ cdef class Topic:
     cdef readonly long long dropped
     cdef dict _subscribers
     cdef Py_ssize_t _size
+    cdef Publication _current
+    cdef list _waiting
 
-    @cython.locals(form=int, group=dict, data=bytes, compressed=bint, subscribers=list, socket=Speaker)
-    @cython.locals(delivered=Py_ssize_t, handed=Py_ssize_t)
     cpdef object deliver(self, Publication publication)
+    cpdef object begin(self, Publication publication)
+    @cython.locals(form=int, group=dict, data=bytes, compressed=bint, subscribers=list, socket=Speaker)
+    @cython.locals(waiting=list, taken=bint)
+    cpdef bint go_on(self, Publication publication, Py_ssize_t most)

@@ -1,14 +1,15 @@
 # cython: annotation_typing=False
 """Who gets what is published under one name, and what became of it.
 
-Subscribers are kept by form, so a message is looked up once for each form and then handed over in a loop without
-decisions. Handing over never waits: a subscriber that is behind falls under its own policy, and what that drops is
-counted.
+Subscribers are kept by form, so a message is looked up once for each form and then handed over in a loop that decides
+little; where they are many, in several turns. Handing over never waits: a subscriber that is behind falls under its own
+policy, and what that drops is counted.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -61,8 +62,10 @@ class Topic:
         "delivered",
         "dropped",
         "gaps",
+        "_current",
         "_subscribers",
         "_size",
+        "_waiting",
     )
 
     def __init__(self, name: str, place: int = 0) -> None:
@@ -77,6 +80,8 @@ class Topic:
         self.gaps = 0
         self._subscribers: dict[int, dict[ISubscriber, None]] = {}
         self._size = 0
+        self._current: Publication | None = None  # what is being handed over, and who is still to have it
+        self._waiting: list[tuple[int, dict[ISubscriber, None], list[ISubscriber]]] = []
 
     def __len__(self) -> int:
         """Number of subscribers."""
@@ -103,28 +108,57 @@ class Topic:
         self._size -= 1
 
     def deliver(self, publication: Publication) -> None:
-        """Hand a message to everybody who is here now."""
-        delivered = 0
-        handed = 0
-        key = publication.key
+        """Hand a message to everybody who is here now, behind what is being handed over."""
+        self.begin(publication)
+        self.go_on(publication, self._size)
+
+    def begin(self, publication: Publication) -> None:
+        """Be about to hand a message to everybody who is here now; what was begun before is brought to its end."""
+        if self._current is not None:
+            self.go_on(self._current, sys.maxsize)
+        self.published += 1
+        self._current = publication
         # who is handed something may end by it, and leave, or have others leave and come
-        for form, group, subscribers in [(form, group, list(group)) for form, group in self._subscribers.items()]:
+        self._waiting = [(form, group, list(group)) for form, group in self._subscribers.items()]
+
+    def go_on(self, publication: Publication, most: int) -> bool:
+        """Hand a message that was begun to so many more; return whether everybody has it."""
+        if self._current is not publication:
+            return True
+        key = publication.key
+        waiting = self._waiting
+        while waiting:
+            form, group, subscribers = waiting.pop()
+            if len(subscribers) > most:
+                waiting.append((form, group, subscribers[most:]))
+                subscribers = subscribers[:most]
+            most -= len(subscribers)
             data, compressed = publication.encoded(form)
             for subscriber in subscribers:
                 if subscriber not in group:
                     continue
-                handed += 1
+                taken = False
                 try:
                     if isinstance(subscriber, Speaker):
                         socket = subscriber
-                        delivered += socket.take_frames(data, compressed, key)
-                    elif subscriber.post(data, compressed=compressed, key=key):
-                        delivered += 1
+                        taken = socket.take_frames(data, compressed, key)
+                    else:
+                        taken = subscriber.post(data, compressed=compressed, key=key)
                 except Exception:
                     logger.exception("a subscriber of %r took a message badly", self.name)
-        self.published += 1
-        self.delivered += delivered
-        self.dropped += handed - delivered
+                if taken:
+                    self.delivered += 1
+                else:
+                    self.dropped += 1
+            if most <= 0 and waiting:
+                return False
+        self._current = None
+        return True
+
+    @property
+    def is_handing_over(self) -> bool:
+        """Whether a message was begun that not everybody has."""
+        return self._current is not None
 
     def statistics(self) -> TopicStatistics:
         """Return what became of its messages."""
