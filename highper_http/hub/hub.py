@@ -17,6 +17,7 @@ import orjson
 from anyio import current_time
 
 from ..event_text import check_name
+from ..websocket.answered import ClientWebSocket
 from .delivery import Delivery
 from .history import Archive, History
 from .interfaces import IBus, ISubscriber
@@ -113,6 +114,7 @@ class Hub:
         Raises:
             RuntimeError: the socket is not open yet, or the hub has a bus and is not running.
             ResponseError: the stream of events was not entered yet.
+            TypeError: the socket is a client's.
             ValueError: the topic is none, or `who` is said to a hub without presence.
         """
         if who is not None and self._line.presence is None:
@@ -121,6 +123,8 @@ class Hub:
             return False
         member = self._members.get(subscriber)
         if member is None:
+            if isinstance(subscriber, ClientWebSocket):
+                raise TypeError("a hub's messages are a server's: a client's WebSocket sends its own")
             subscriber.on_closed(self._leave_all)
             member = self._members[subscriber] = _Member(form_of(subscriber.window_bits))
         if topic in member.topics:

@@ -233,6 +233,18 @@ def test_readers_of_events_hear_what_sockets_hear(play: Play) -> None:
     play(chat(hub), main)
 
 
+def test_a_clients_socket_joins_nothing(play: Play) -> None:
+    """What a hub sends is not masked."""
+    hub = Hub()
+
+    async def main(site: Served) -> None:
+        async with site.socket("/ws/a") as socket:
+            with pytest.raises(TypeError, match="client"):
+                hub.join(socket, "a")
+
+    play(chat(hub), main)
+
+
 def test_a_closing_socket_takes_nothing_more(play: Play) -> None:
     """The end of one socket, in the middle of a room that goes on."""
     hub = Hub()
