@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
+from ._spares import keep_spares
 from .fields import Fields
 
 __all__ = [
@@ -304,3 +305,6 @@ PAUSED: Final = Signal("PAUSED")  # nothing more until our side has answered or 
 END_OF_MESSAGE: Final = EndOfMessage()
 
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
+
+for kind in (Request, Response, Data, TextFragment, BytesFragment):
+    keep_spares(kind)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from ._spares import keep_spares
+
 __all__ = ["Fields"]
 
 
@@ -64,3 +66,6 @@ class Fields:
 
     def __repr__(self) -> str:
         return f"Fields({self.lines()!r})"
+
+
+keep_spares(Fields)

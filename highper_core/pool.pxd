@@ -17,3 +17,4 @@ cdef class ContextPool:
 
     cpdef RequestContext acquire(self)
     cpdef object release(self, RequestContext context)
+    cdef RequestContext _create(self)

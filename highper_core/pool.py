@@ -47,6 +47,11 @@ class ContextPool:
         self.abandoned = 0
         self.dropped = 0
 
+    def prewarm(self, count: int) -> None:
+        """Make `count` records before they are asked for."""
+        for _ in range(count):
+            self._free.append(self._create())
+
     def acquire(self) -> RequestContext:
         """Return a record that nobody else holds, with a new id."""
         self._id += 1
@@ -58,10 +63,13 @@ class ContextPool:
                 return context
             self._free.pop()
             self.abandoned += 1
-        self.created += 1
-        context = RequestContext(self._request(), self._response())
+        context = self._create()
         context.id = self._id
         return context
+
+    def _create(self) -> RequestContext:
+        self.created += 1
+        return RequestContext(self._request(), self._response())
 
     def release(self, context: RequestContext) -> None:
         """Take a record back. The caller may still hold the record itself for the moment, not its parts."""

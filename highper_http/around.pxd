@@ -5,11 +5,12 @@ cimport cython
 from ._native cimport Step, resume
 
 
-cdef int NEW, WAITING, RUNNING, OVER
+cdef int NEW, WAITING, RUNNING
 
 
 cdef class Around(Step):
     cdef readonly object inner
+    cdef readonly bint is_over
     cdef int _state
 
     cdef object _be_new(self)

@@ -17,8 +17,7 @@ __all__ = ["Around"]
 
 NEW: Final = 0
 WAITING: Final = 1
-RUNNING: Final = 2
-OVER: Final = 3
+RUNNING: Final = 2  # and behind the last step
 
 
 class Around(Step):
@@ -26,9 +25,10 @@ class Around(Step):
 
     Attributes:
         inner: the coroutine that is stepped; None before the first step and after the last.
+        is_over: it has ended.
     """
 
-    __slots__ = ("inner", "_state")
+    __slots__ = ("inner", "is_over", "_state")
 
     def __init__(self) -> None:
         self._be_new()
@@ -36,6 +36,7 @@ class Around(Step):
     def _be_new(self) -> None:
         self.outcome = None
         self.inner: Any = None
+        self.is_over = False
         self._state = NEW
 
     # What a subclass adds
@@ -86,7 +87,7 @@ class Around(Step):
 
     def close(self) -> None:
         """End the inner coroutine where it waits."""
-        if self._state == OVER:
+        if self.is_over:
             return
         try:
             waits = self._advance(GeneratorExit())
@@ -120,25 +121,20 @@ class Around(Step):
                     inner = _coroutine(inner)
         except BaseException as raised:
             self.inner = None
-            self._state = OVER
+            self.is_over = True
             self._raised(raised)
             return self
         self.inner = None
-        self._state = OVER
+        self.is_over = True
         self._end()
         return self
 
     # As debuggers and `Task.get_stack` look at it: in place of the inner one
 
     @property
-    def is_over(self) -> bool:
-        """True once it has ended."""
-        return self._state == OVER
-
-    @property
     def cr_running(self) -> bool:
         """Whether it is being stepped."""
-        return self._state == RUNNING
+        return self._state == RUNNING and not self.is_over
 
     @property
     def cr_await(self) -> Any:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from anyio import get_cancelled_exc_class
 from zope.interface import classImplements
 
+from highper_core._spares import keep_spares
 from highper_core.errors import ProtocolError, RemoteProtocolError
 from highper_core.events import Response as ResponseHead
 from highper_transports.errors import StreamBroken, StreamClosed
@@ -170,7 +171,7 @@ class Dispatcher:
     def _fill(self, context: RequestContext, exchange: Exchange, route: Route, values: tuple[Any, ...]) -> None:
         """Write the request into its record. Apart from `begin`, whose step it must not hold a part of the record."""
         request = context.request
-        request._begin(context, exchange, route, values)
+        request._begin(context, exchange, exchange.request, route, values)
         if self._access_log:
             request._started = self._transport.now()
         response = context.response
@@ -322,6 +323,7 @@ class Dispatcher:
             exchange.abort()
 
 
+keep_spares(Running)
 classImplements(Dispatcher, IApplication)
 
 

@@ -70,7 +70,7 @@ def cut_off(service: Service, dispatcher: Dispatcher, site: Site) -> None:
     dispatcher.cancel_sheltered()
     for stream in list(service.awake):
         driver = stream.receiver
-        for exchange in list(driver.exchanges.values()) if isinstance(driver, Driver) else ():
+        for exchange in driver.exchanges if isinstance(driver, Driver) else ():
             if exchange.task is not None:
                 exchange.task.cancel()
 

@@ -27,4 +27,4 @@ cdef class Request(Part):
 
     @cython.locals(index=Py_ssize_t, names=tuple)
     cpdef object param(self, str name)
-    cpdef object _begin(self, object context, object exchange, object route, tuple values)
+    cpdef object _begin(self, object context, object exchange, object head, object route, tuple values)

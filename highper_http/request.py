@@ -89,11 +89,13 @@ class Request(Part):
         self._raw_query: bytes | None = None
         self._started = 0.0
 
-    def _begin(self, context: RequestContext, exchange: Exchange, route: Route, values: tuple[Any, ...]) -> None:
-        """Stand for the request `exchange` has just brought."""
+    def _begin(
+        self, context: RequestContext, exchange: Exchange, head: RequestHead, route: Route, values: tuple[Any, ...]
+    ) -> None:
+        """Stand for the request whose `head` an exchange has just brought."""
         self._context = context
         self._exchange = exchange
-        self._head = exchange.request
+        self._head = head
         self._route = route
         self._values = values
 

@@ -6,6 +6,7 @@ from highper_core.connection cimport Connection
 from highper_core.events cimport ConnectionClosed, Data, EndOfMessage, Event, Request
 
 from .exchange cimport Exchange
+from .open_exchanges cimport OpenExchanges
 from .outlet cimport Outlet
 from .stream cimport Receiver, Stream
 
@@ -17,7 +18,7 @@ cdef double NEVER
 cdef class Driver(Outlet):
     cdef public object application
     cdef public object service
-    cdef public dict exchanges
+    cdef readonly OpenExchanges exchanges
     cdef public bint stopping
     cdef public bint ending
     cdef public bint brief

@@ -26,6 +26,7 @@ from highper_core.state import State
 
 from .errors import StreamBroken, StreamBusy, StreamClosed
 from .exchange import Exchange
+from .open_exchanges import OpenExchanges
 from .outlet import CLOSING, GONE, LINGERING, TAKEN_OVER, Outlet
 from .stream import Stream
 from .timers import NEVER
@@ -50,7 +51,7 @@ class Driver(Outlet):
         service: whose pool it rests in; None for one that does not rest.
 
     Attributes:
-        exchanges: open ones by `stream_id`.
+        exchanges: open ones.
         stopping: answers say `connection: close`.
         ending: after what runs the stream is closed, even where its answer had not said so.
         brief: the stream rests as soon as it may, for there are more drivers than are kept.
@@ -68,7 +69,7 @@ class Driver(Outlet):
         Outlet.__init__(self, stream, connection)
         self.application = application
         self.service = service
-        self.exchanges: dict[int, Exchange] = {}
+        self.exchanges = OpenExchanges()
         self.stopping = False
         self.ending = False
         self.brief = False
@@ -108,7 +109,7 @@ class Driver(Outlet):
         if self.phase == LINGERING:
             self.close(now)
         elif self.talking and not self._failed:
-            if self.exchanges and self.is_server and not self.connection.limits.half_close:
+            if self.busy and self.is_server and not self.connection.limits.half_close:
                 self._disconnect(StreamBroken("the peer ended its side"))
                 self.close(now)
             else:
@@ -128,9 +129,9 @@ class Driver(Outlet):
     def writing_resumed(self) -> None:
         """Let writers go on, and requests that waited for room; at the end, wait for the rest to be taken."""
         self.outgoing.relax()
-        for exchange in self.exchanges.values():
+        for exchange in self.exchanges:
             exchange.writable()
-        if self.talking and not self.exchanges:
+        if self.talking and not self.busy:
             self.schedule()
         elif self.phase == CLOSING and self.stream.unwritten:
             now = self.transport.now()
@@ -148,7 +149,7 @@ class Driver(Outlet):
             if fault != Fault.NONE:
                 self._fault(remote_error(fault), now)
                 self.flush()
-            elif not self.exchanges:
+            elif not self.busy:
                 unwritten = self.stream.unwritten
                 if unwritten:
                     self.outgoing.watch(unwritten, now)
@@ -195,7 +196,7 @@ class Driver(Outlet):
     def _pull(self, now: float) -> None:
         connection = self.connection
         while self.talking and not self._failed:
-            if self._full or (self.outgoing.paused and not self.exchanges and self._drain_deadline == NEVER):
+            if self._full or (self.outgoing.paused and not self.busy and self._drain_deadline == NEVER):
                 if self._fresh is None:
                     return
                 self._begin()
@@ -216,7 +217,7 @@ class Driver(Outlet):
                 request = event
                 exchange = Exchange.__new__(Exchange)
                 exchange._set_up(self, request)
-                self.exchanges[request.stream_id] = exchange
+                self.exchanges.add(exchange)
                 self.busy = True
                 self._fresh = exchange
             elif event is NEED_DATA or event is PAUSED:
@@ -238,7 +239,7 @@ class Driver(Outlet):
         self.application.begin(exchange)
 
     def _deliver(self, event: Event, now: float) -> None:
-        exchange = self.exchanges.get(event.stream_id)
+        exchange = self.exchanges.find(event.stream_id)
         if exchange is not None:
             exchange.feed(event)
             if exchange is self._fresh and type(event) is EndOfMessage:
@@ -274,14 +275,14 @@ class Driver(Outlet):
         """
         if not self.talking or self._failed or self._ended or self.stopping:
             raise StreamClosed("the connection takes no further request")
-        if request.stream_id in self.exchanges:
+        if self.exchanges.find(request.stream_id) is not None:
             raise StreamBusy("an exchange is open")
         if content is None:
             self.connection.send(request)
         else:
             self.connection.send_message(request, content)
         exchange = Exchange(self, request)
-        self.exchanges[request.stream_id] = exchange
+        self.exchanges.add(exchange)
         self.busy = True
         self.cork(0 if content is None else len(content))
         return exchange
@@ -300,8 +301,7 @@ class Driver(Outlet):
     def finish(self, exchange: Exchange) -> None:
         """The application is done with `exchange`."""
         self.stop_filling()
-        self.exchanges.pop(exchange.stream_id, None)
-        self.busy = bool(self.exchanges)
+        self.busy = self.exchanges.remove(exchange)
         held = exchange.full  # the pump stopped for it; the end of its content may be all that is left to pull
         if held:
             exchange.full = False
@@ -355,10 +355,10 @@ class Driver(Outlet):
             broken.__cause__ = error
             self._disconnect(broken)
             self.close(now)
-        elif self.exchanges:
+        elif self.busy:
             self._failed = True
             self.stopping = True
-            for exchange in list(self.exchanges.values()):
+            for exchange in self.exchanges:
                 exchange.fail(error)
         elif self._drain_deadline != NEVER:
             self.linger(now)
@@ -369,22 +369,22 @@ class Driver(Outlet):
 
     def _peer_closed(self, now: float) -> None:
         """Nothing more will come, and nothing is half read."""
-        if not self.exchanges:
+        if not self.busy:
             self.close(now)
         elif not self.is_server:
-            for exchange in list(self.exchanges.values()):
+            for exchange in self.exchanges:
                 exchange.fail(StreamBroken("the peer closed the connection"))
 
     def shutdown(self) -> None:
         """Finish what runs, answer it with `connection: close`, and close; at once where nothing runs."""
         self.stopping = self.ending = True
-        if self.talking and not self.exchanges and self.connection.is_resting:
+        if self.talking and not self.busy and self.connection.is_resting:
             self.close(self.transport.now())
 
     def _disconnect(self, broken: BaseException) -> None:
         """End every open exchange from the peer's side."""
         self._fresh = None
-        for exchange in list(self.exchanges.values()):
+        for exchange in self.exchanges:
             if not exchange.disconnected:
                 exchange.fail(broken, True)
                 if self.application is not None:
@@ -392,5 +392,5 @@ class Driver(Outlet):
 
     def _retire(self) -> None:
         """Go back to the pool, once nobody can reach us any more."""
-        if self.service is not None and not self.exchanges and not self._scheduled:
+        if self.service is not None and not self.busy and not self._scheduled:
             self.service.retire(self)

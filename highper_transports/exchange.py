@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from highper_core._spares import keep_spares
 from highper_core.events import Data, EndOfMessage, Event, Request, Response
 
 from .errors import StreamBroken, StreamBusy, StreamClosed
@@ -335,3 +336,6 @@ class Exchange:
         if self.driver is None or self.disconnected:
             raise StreamClosed("the exchange is closed")
         self.driver.take_over(receiver)
+
+
+keep_spares(Exchange)

@@ -12,6 +12,8 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from highper_core._spares import keep_spares
+
 from ..around import Around
 from ..endpoint import Call, Handler, call_in_thread, is_coroutine_function
 from ..errors import SetupError
@@ -125,3 +127,6 @@ def _run(onion: _Onion, depth: int, request: Any, response: Any) -> _Run:
     run._response = response
     run._called = False
     return run
+
+
+keep_spares(_Run)

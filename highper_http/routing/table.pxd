@@ -33,6 +33,7 @@ cdef class RouteTable:
     cdef readonly Route tunnel
     cdef dict _methods
     cdef MethodRoutes _any
+    cdef MethodRoutes _gets
     cdef str _every
 
     @cython.locals(routes=MethodRoutes)

@@ -115,6 +115,7 @@ class RouteTable:
         "tunnel",
         "_methods",
         "_any",
+        "_gets",
         "_every",
     )
 
@@ -139,6 +140,7 @@ class RouteTable:
                 reached += own.get("GET", ())
             self._methods[method.encode()] = MethodRoutes(reached if method == "CONNECT" else reached + every)
         self._every = ", ".join([method.decode() for method in self._methods])
+        self._gets = self._methods.get(b"GET")  # nearly all are for it
         self._methods.setdefault(b"CONNECT", MethodRoutes([]))  # never those of every method: 200 would be a tunnel
 
     def match(self, method: bytes, target: bytes) -> Match:
@@ -156,7 +158,7 @@ class RouteTable:
 
         Source: RFC 9112 section 3.2 (forms), RFC 9110 sections 9.3.2 (HEAD), 9.3.7 (OPTIONS), 15.5.6 (405).
         """
-        routes = self._methods.get(method)
+        routes = self._gets if method == b"GET" else self._methods.get(method)
         if routes is None:
             routes = self._any
         found = routes.static.get(target)

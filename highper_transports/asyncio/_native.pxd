@@ -1,5 +1,28 @@
 # What is asked of a loop for every task.
 
 
-cpdef object new_task(type kind, object coroutine, dict options, object context, object name)
+cdef class TaskMaker:
+    cdef type kind
+    cdef dict options
+    cdef object name
+
+    cpdef object make(self, object coroutine, object context, object name)
+
+
+cdef class FirstStep:
+    cdef public object context
+    cdef public object task
+    cdef public object step
+
+
+cdef class Registration:
+    cdef object members
+    cdef set data
+    cdef list pending
+    cdef set iterating
+    cdef object forget
+
+    cpdef object add(self, object member)
+
+
 cpdef object run_in(object context, object step)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from asyncio import BaseEventLoop, Task
+from asyncio import Task
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
 from weakref import WeakSet
 
-__all__ = ["get_debug", "new_task", "registration", "run_in"]
-
-get_debug = BaseEventLoop.get_debug
+__all__ = ["FirstStep", "Registration", "TaskMaker", "answer_tasks", "first", "run_in"]
 
 
-def new_task(
-    kind: type[Task[Any]], coroutine: Coroutine[Any, Any, Any], options: dict[str, Any], context: Context, name: Any
-) -> Task[Any]:
-    """Return `kind(coroutine, **options, context=context, name=name)`."""
-    return kind(coroutine, **{**options, "context": context, "name": name})
+class TaskMaker:
+    """Makes tasks: `kind(coroutine, **options, context=context, name=name)`."""
+
+    __slots__ = ("_kind", "_options")
+
+    def __init__(self, kind: type[Task[Any]], **options: Any) -> None:
+        self._kind = kind
+        self._options = options
+
+    def make(self, coroutine: Coroutine[Any, Any, Any], context: Context, name: Any) -> Task[Any]:
+        """Return a new task."""
+        return self._kind(coroutine, **self._options, context=context, name=name)
 
 
 def run_in(context: Context, step: Callable[[], Any]) -> Any:
@@ -29,6 +34,55 @@ def run_in(context: Context, step: Callable[[], Any]) -> Any:
     return context.run(step)
 
 
-def registration(members: WeakSet[Any]) -> Callable[[Any], None]:
-    """Return `members.add`."""
-    return members.add
+class FirstStep:
+    """What a task asks for while it is made: its first step.
+
+    Attributes:
+        context: of the task that is being made; None while none is.
+        task: it; None here, where it is registered as ever.
+        step: its first step, which `call_soon` has kept back, or None.
+    """
+
+    __slots__ = ("context", "step", "task")
+
+    def __init__(self) -> None:
+        self.context: Context | None = None
+        self.task: Task[Any] | None = None
+        self.step: Callable[..., object] | None = None
+
+
+first = FirstStep()
+
+
+def answer_tasks(loop: Any, keep: bool) -> None:
+    """Have a loop keep back what `first` is asked for, if so. Idempotent."""
+    if not keep or "call_soon" in vars(loop):
+        return
+    call_soon = loop.call_soon
+
+    def call_soon_or_keep(callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
+        if context is not None and context is first.context:
+            first.step = callback
+            return None
+        return call_soon(callback, *args, context=context)
+
+    loop.call_soon = call_soon_or_keep
+
+
+class Registration:
+    """Does what `members.add` does."""
+
+    __slots__ = ("_members",)
+
+    def __init__(self, members: WeakSet[Any]) -> None:
+        self._members = members
+
+    def add_made(self, member: Any) -> None:
+        """Add a member."""
+        type(self._members).add(self._members, member)
+
+    def add(self, member: Any) -> None:
+        """It was added when it was made."""
+
+    def add_stepping(self, starter: Any) -> None:
+        """What is being stepped is among them already."""

@@ -4,7 +4,18 @@
 from cpython.object cimport PyObject
 from cpython.weakref cimport PyWeakref_NewRef
 
+from asyncio import BaseEventLoop
+from weakref import ref
+
 cdef extern from "Python.h":
+    ctypedef struct PyMethodDef:
+        const char *ml_name
+        void *ml_meth
+        int ml_flags
+        const char *ml_doc
+    int METH_FASTCALL, METH_KEYWORDS, METH_NOARGS
+    object PyCFunction_New(PyMethodDef *method, object of)
+    object PyObject_Vectorcall(object function, PyObject **arguments, size_t count, PyObject *names)
     ctypedef struct PyTypeObject:
         object (*tp_new)(type kind, object arguments, PyObject *options)
         int (*tp_init)(object made, object arguments, PyObject *options) except -1
@@ -12,21 +23,30 @@ cdef extern from "Python.h":
     int PyContext_Exit(object context) except -1
 
 
-cpdef object new_task(type kind, object coroutine, dict options, object context, object name):
-    """Return `kind(coroutine, **options, context=context, name=name)`.
+cdef class TaskMaker:
+    """Makes tasks: `kind(coroutine, **options, context=context, name=name)`.
 
-    `options` is kept by the caller and written to, which spares a dictionary a task. So it is not written before the
-    object is there, whose making may collect garbage and start others; what the constructor reads from it belongs to
-    the caller too.
+    The dictionary that a constructor is given is made once and written to, which spares one a task. So it is not
+    written before the object is there, whose making may collect garbage and start others.
     """
-    cdef PyTypeObject *slots = <PyTypeObject *>kind
-    cdef object task = slots.tp_new(kind, (), NULL)
-    cdef tuple arguments = (coroutine,)
-    options["context"] = context
-    options["name"] = name
-    slots.tp_init(task, arguments, <PyObject *>options)
-    options["context"] = None  # what a request left there ends with it
-    return task
+
+    def __init__(self, type kind, **options):
+        self.kind = kind
+        self.options = options
+
+    cpdef object make(self, object coroutine, object context, object name):
+        """Return a new task."""
+        cdef PyTypeObject *slots = <PyTypeObject *>self.kind
+        cdef object task = slots.tp_new(self.kind, (), NULL)
+        cdef tuple arguments = (coroutine,)
+        if context is _first.context:
+            _first.task = task
+        self.options["context"] = context
+        if name is not self.name:
+            self.options["name"] = self.name = name
+        slots.tp_init(task, arguments, <PyObject *>self.options)
+        self.options["context"] = None  # what a request left there ends with it
+        return task
 
 
 cpdef object run_in(object context, object step):
@@ -42,30 +62,110 @@ cpdef object run_in(object context, object step):
         PyContext_Exit(context)
 
 
-def get_debug(loop):
-    """Return what `BaseEventLoop.get_debug` does."""
-    return loop._debug
+# Keeping a first step back
 
+cdef class FirstStep:
+    """What a task asks for while it is made: its first step, and to be among all tasks.
 
-def registration(members):
-    """Return what `members.add` does, where that is a `weakref.WeakSet`.
-
-    The references are the set's own kind: they leave its `data` when their object dies, later while it is iterated.
+    Attributes:
+        context: of the task that is being made; None while none is.
+        task: it.
+        step: its first step, which `call_soon` has kept back, or None.
     """
-    cdef set data = members.data
-    cdef list pending = members._pending_removals
-    cdef set iterating = members._iterating
-    remove = members._remove
 
-    def forget(reference):
-        if iterating:
-            remove(reference)
+
+first = FirstStep()
+cdef FirstStep _first = first
+
+
+cdef class _Plainly:
+    cdef object call_soon  # a loop's own
+    cdef dict variables  # its attributes
+
+
+cdef object _call_soon(_Plainly loop, PyObject **arguments, Py_ssize_t count, PyObject *names):
+    """Call soon, as the loop does; but keep back what is asked for in the context of the first step."""
+    if (
+        count == 1
+        and names != NULL
+        and arguments[1] == <PyObject *>_first.context
+        and _first.context is not None
+        and len(<tuple>names) == 1
+    ):
+        _first.step = <object>arguments[0]
+        return None
+    return PyObject_Vectorcall(loop.call_soon, arguments, count, names)
+
+
+cdef object _get_debug(_Plainly loop, PyObject *nothing):
+    """Return what `BaseEventLoop.get_debug` does."""
+    return loop.variables["_debug"]
+
+
+cdef PyMethodDef[2] _asked = [
+    PyMethodDef("call_soon", <void *>_call_soon, METH_FASTCALL | METH_KEYWORDS, NULL),
+    PyMethodDef("get_debug", <void *>_get_debug, METH_NOARGS, NULL),
+]
+
+
+def answer_tasks(loop, bint keep):
+    """Have a loop answer sooner what a task asks it while it is made; keep its first step back, if so. Idempotent."""
+    cdef _Plainly plainly
+    cdef dict variables = vars(loop)
+    if "call_soon" in variables or "get_debug" in variables:
+        return
+    plainly = _Plainly()
+    plainly.call_soon = loop.call_soon
+    plainly.variables = variables
+    if type(loop).get_debug is BaseEventLoop.get_debug:
+        loop.get_debug = PyCFunction_New(&_asked[1], plainly)
+    if keep:
+        loop.call_soon = PyCFunction_New(&_asked[0], plainly)
+
+
+# Being among all tasks
+
+class _Stepping(ref):
+    """Stands among the references to all tasks for the one whose first step its starter runs."""
+
+    __slots__ = ()
+
+    def __call__(self):
+        starter = super().__call__()
+        return None if starter is None else starter.stepping
+
+
+cdef class Registration:
+    """Does what `members.add` does, where that is a `weakref.WeakSet`, but for a task that is being made.
+
+    That one is seen through its starter while its first step runs, and is added when it has outlived that. The
+    references are the set's own kind: they leave its `data` when their object dies, later while it is iterated.
+    """
+
+    def __init__(self, members):
+        self.members = members
+        self.data = members.data
+        self.pending = members._pending_removals
+        self.iterating = members._iterating
+        self.forget = self._forget
+
+    def add_made(self, member):
+        """Add a member, unless it is being made."""
+        if member is not _first.task:
+            self.add(member)
+
+    cpdef object add(self, object member):
+        """Add a member."""
+        if self.pending:
+            self.members._commit_removals()
+        self.data.add(PyWeakref_NewRef(member, self.forget))
+
+    def add_stepping(self, starter):
+        """Have what `starter` is stepping among the members."""
+        self.data.add(_Stepping(starter, self.forget))
+
+    def _forget(self, reference):
+        if self.iterating:
+            self.members._remove(reference)
         else:
-            data.discard(reference)
-
-    def add(member):
-        if pending:
-            members._commit_removals()
-        data.add(PyWeakref_NewRef(member, forget))
-
-    return add
+            self.data.discard(reference)

@@ -338,7 +338,8 @@ def test_no_fields_raise(values: list[bytes]) -> None:
 
 def request(*headers: tuple[bytes, bytes], target: bytes = b"/", method: bytes = b"GET", trusted: str = "") -> Request:
     made = Request(Limits(), Forwarding(TrustedPeers.of(trusted)) if trusted else None)
-    made._begin(SimpleNamespace(), FakeExchange(method, target, list(headers)), SimpleNamespace(), ())
+    exchange = FakeExchange(method, target, list(headers))
+    made._begin(SimpleNamespace(), exchange, exchange.request, SimpleNamespace(), ())
     return made
 
 

@@ -25,7 +25,8 @@ def request(
 ) -> Request:
     made = Request(limits or Limits())
     route = SimpleNamespace(max_body=max_body, names=("id",), path="/:id")
-    made._begin(SimpleNamespace(locals={}), FakeExchange(b"POST", target, headers, content), route, (7,))
+    exchange = FakeExchange(b"POST", target, headers, content)
+    made._begin(SimpleNamespace(locals={}), exchange, exchange.request, route, (7,))
     return made
 
 

@@ -57,7 +57,7 @@ def test_a_request_is_answered_in_one_write() -> None:
     bench = Bench(respond)
     bench.gives("request 0 GET")
     assert bench.stream.writes == [b"0 200\n0 data 2\n0 end\n"]
-    assert bench.driver.exchanges == {}
+    assert not bench.driver.exchanges
     assert bench.connection.is_resting
 
 

@@ -17,8 +17,8 @@ import pytest
 from support.providers import REAL
 
 from highper_transports.asyncio import AsyncioTransport
-from highper_transports.asyncio._native import registration
-from highper_transports.asyncio.tasks import EagerLoop
+from highper_transports.asyncio._native import Registration
+from highper_transports.asyncio.tasks import EagerLoop, TaskStarter
 from highper_transports.uvloop import UvloopTransport
 
 ROOT = Path(__file__).parents[2]
@@ -221,17 +221,49 @@ def test_within_a_task_the_first_step_is_scheduled(provider: type[AsyncioTranspo
     assert provider.run(main) == (False, "done")
 
 
-def test_call_soon_is_the_loops_own_again(provider: type[AsyncioTransport]) -> None:
-    async def main(transport: Any) -> bool:
-        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+def test_what_a_first_step_calls_soon_is_called(provider: type[AsyncioTransport]) -> None:
+    """Also in the task's own context, in which its first step was kept back."""
+
+    async def main(transport: Any) -> list[str]:
+        called: list[str] = []
+        done: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
 
         async def handler() -> None:
-            asyncio.get_running_loop().call_soon(done.set_result, "call_soon" in vars(transport.loop))
+            loop = asyncio.get_running_loop()
+            loop.call_soon(called.append, "plainly")
+            loop.call_soon(called.append, "in its context", context=contextvars.copy_context())
+            loop.call_soon(lambda: called.append("here"))
+            loop.call_soon(done.set_result, called)
 
         transport.call_soon(lambda: transport.spawn(handler(), contextvars.copy_context()))
         return await done
 
-    assert provider.run(main) is False
+    assert provider.run(main) == ["plainly", "in its context", "here"]
+
+
+def test_a_loop_that_replaces_call_soon_has_its_own_called() -> None:
+    asked: list[object] = []
+
+    class Asking(asyncio.SelectorEventLoop, EagerLoop):
+        def call_soon(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
+            asked.append(callback)
+            return super().call_soon(callback, *args, context=context)
+
+    async def handler() -> None:
+        asyncio.get_running_loop().call_soon(marker)
+
+    def marker() -> None:
+        pass
+
+    loop = Asking()
+    starter = TaskStarter(loop)
+    try:
+        loop.call_soon(lambda: starter.start(handler(), contextvars.copy_context()))
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(asyncio.sleep(0))
+    finally:
+        loop.close()
+    assert marker in asked
 
 
 def test_running_tasks_are_held(provider: type[AsyncioTransport]) -> None:
@@ -343,7 +375,7 @@ def test_a_registered_object_leaves_its_set_when_it_dies() -> None:
         pass
 
     members: WeakSet[Member] = WeakSet()
-    add = registration(members)
+    add = Registration(members).add_made
     first, second = Member(), Member()
     add(first)
     add(first)
@@ -360,6 +392,55 @@ def test_a_registered_object_leaves_its_set_when_it_dies() -> None:
     assert list(iteration) == []
     del iteration
     assert (len(members), len(members.data)) == (0, 0)  # type: ignore[attr-defined]
+
+
+def test_a_task_is_among_all_tasks_from_its_first_step_to_its_last(provider: type[AsyncioTransport]) -> None:
+    seen: list[bool] = []
+    go_on = asyncio.Event()
+
+    async def handler() -> None:
+        task = asyncio.current_task()
+        seen.append(task in asyncio.all_tasks())
+        await go_on.wait()
+        seen.append(task in asyncio.all_tasks())
+
+    async def main(transport: Any) -> None:
+        spawned: asyncio.Future[asyncio.Task[Any]] = asyncio.get_running_loop().create_future()
+        transport.call_soon(lambda: spawned.set_result(transport.spawn(handler(), contextvars.copy_context())))
+        task = await spawned
+        assert task in asyncio.all_tasks()
+        go_on.set()
+        await task
+        assert task not in asyncio.all_tasks()
+
+    provider.run(main)
+    assert seen == [True, True]
+
+
+def test_a_task_that_ends_in_its_first_step_is_among_all_tasks_in_it(provider: type[AsyncioTransport]) -> None:
+    seen: list[bool] = []
+
+    async def handler() -> None:
+        seen.append(asyncio.current_task() in asyncio.all_tasks())
+
+    at_once, _ = from_an_event(provider, handler)
+    assert (at_once, seen) == (True, [True])
+
+
+def test_a_loop_that_is_gone_leaves_nothing_among_all_tasks(provider: type[AsyncioTransport]) -> None:
+    known: Any = vars(asyncio.tasks)
+    references = known["_all_tasks" if sys.version_info < (3, 12) else "_scheduled_tasks"].data
+
+    async def main(transport: Any) -> None:
+        pass
+
+    provider.run(main)
+    gc.collect()
+    before = len(references)
+    for _ in range(3):
+        provider.run(main)
+    gc.collect()
+    assert len(references) <= before
 
 
 def test_tasks_that_are_over_are_forgotten(provider: type[AsyncioTransport]) -> None:

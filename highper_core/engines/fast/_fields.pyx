@@ -12,6 +12,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.string cimport memcpy
 
+from highper_core._spares import keep_spares
 from highper_core.fields cimport Fields
 
 from ._bytes cimport is_name, is_word, lower
@@ -132,3 +133,6 @@ cdef SpanFields span_fields(Head *head, bytes octets, Py_ssize_t base):
         memcpy(fields._spans, head.spans, size)
     fields._count = head.count
     return fields
+
+
+keep_spares(SpanFields)
