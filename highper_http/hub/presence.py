@@ -21,6 +21,7 @@ __all__ = ["BEAT", "CONTROL", "Presence"]
 
 BEAT: Final = 10.0  # seconds
 SILENCE: Final = 3.5 * BEAT
+OWED: Final = 1000  # topics, beyond which all is said anew
 CONTROL: Final = ""  # the topic of what concerns no topic
 
 Tell = Callable[..., bool]
@@ -42,7 +43,8 @@ class Presence:
         self._own: dict[str, dict[str, int]] = {}  # topic -> who -> how often
         self._others: dict[str, dict[str, set[str]]] = {}  # topic -> hub -> who
         self._heard: dict[str, float] = {}  # hub -> when
-        self._owed: set[str] = set()  # topics whose latest changes could not be sent
+        self._owed: set[str] = set()  # topics whose latest changes could not be sent, and
+        self._owes_all = False  # they were too many
         self._doubted: dict[tuple[str, str], tuple[int, set[str]]] = {}  # see `missed`
 
     def present(self, topic: str) -> set[str]:
@@ -80,17 +82,22 @@ class Presence:
     def end(self, topic: str) -> None:
         """It is heard no more."""
         self._others.pop(topic, None)
-        self._owed.discard(topic)
 
     def _say(self, topic: str, kind: Kind, who: str) -> None:
         if not self._tell(topic, kind, who):
-            self._owed.add(topic)
+            self._owe(topic)
 
     def _say_all(self, topic: str) -> None:
         if self._tell(topic, Kind.HERE, list(self._own.get(topic, ()))):
             self._owed.discard(topic)
         else:
-            self._owed.add(topic)
+            self._owe(topic)
+
+    def _owe(self, topic: str) -> None:
+        self._owed.add(topic)
+        if len(self._owed) > OWED:
+            self._owed.clear()
+            self._owes_all = True
 
     # There
 
@@ -146,6 +153,9 @@ class Presence:
     def beat(self, now: float) -> None:
         """Say that we are alive, and what is owed; give up who has been silent."""
         self._tell(CONTROL, Kind.ALIVE)
+        if self._owes_all and self._tell(CONTROL, Kind.GONE):
+            self._owes_all = False
+            self._owed.update(self._own)
         for topic in list(self._owed):
             self._say_all(topic)
         for hub in [hub for hub, heard in self._heard.items() if heard < now - SILENCE]:

@@ -10,7 +10,7 @@ from support.subscribers import Collector
 
 from highper_http.hub import Hub, LocalBus, Wire
 from highper_http.hub.packets import Kind, Sender, Senders, parse_packet
-from highper_http.hub.presence import BEAT, CONTROL, SILENCE
+from highper_http.hub.presence import BEAT, CONTROL, OWED, SILENCE
 from highper_http.testing import run
 
 
@@ -245,6 +245,47 @@ def test_what_could_not_be_said_is_said_later() -> None:
         one.bus.full = False
         await anyio.sleep(1.5 * BEAT)
         assert other.present() == ["ann"]
+
+    processes(main)
+
+
+def test_who_left_last_while_nothing_could_be_said_is_known_to_have_gone() -> None:
+    """Although its process hears no more of the topic."""
+
+    async def main(one: Process, other: Process) -> None:
+        other.join()
+        leaving = one.join("ann")
+        assert other.present() == ["ann"]
+        one.bus.full = True
+        leaving.close()
+        assert one.hub.topics() == []
+        one.bus.full = False
+        await anyio.sleep(1.5 * BEAT)
+        assert other.present() == []
+
+    processes(main)
+
+
+def test_what_is_owed_is_bounded() -> None:
+    """Who owes too much says that it has gone, and who is there anew."""
+
+    async def main(one: Process, other: Process) -> None:
+        topics = [f"room {number}" for number in range(OWED + 10)]
+        for topic in topics:
+            other.join(topic=topic)
+        staying, leaving = one.join("ann", topics[0]), [one.join("bob", topic) for topic in topics]
+        assert staying
+        one.bus.full = True
+        for subscriber in leaving:
+            subscriber.close()
+        presence = one.hub._line.presence
+        assert presence is not None
+        assert len(presence._owed) <= OWED
+        await anyio.sleep(1.5 * BEAT)
+        one.bus.full = False
+        await anyio.sleep(BEAT)
+        assert [other.hub.present(topic) for topic in topics] == [["ann"], *[[] for _ in topics[1:]]]
+        assert not presence._owed
 
     processes(main)
 
