@@ -44,11 +44,25 @@ class Delivery:
         self._coming.append((topic, publication))
         self._catch_up()
 
-    async def deliver_in_turns(self, topic: str, publication: Publication) -> None:
+    async def publish(self, topic: str, publication: Publication) -> None:
         """Hand a message to everybody, and let others have the loop now and then.
 
         Who does so, too, waits until everybody has the message before. Cancelled, everybody has it, or nobody.
         """
+        if len(self._topics.get(topic, ())) > TURN:
+            await self._deliver_in_turns(topic, publication)
+        else:
+            self.deliver(topic, publication)
+        await self.breathe(topic)
+
+    async def breathe(self, topic: str) -> None:
+        """Let others have the loop, if enough was handed over since they had it; a message of `topic` was the last."""
+        self._handed += 1 + len(self._topics.get(topic, ()))
+        if self._handed >= TURN:
+            self._handed = 0
+            await sleep(0)
+
+    async def _deliver_in_turns(self, topic: str, publication: Publication) -> None:
         while (place := self._topics.get(topic)) is not None and (place.is_handing_over or self._handing):
             await sleep(0)
         if place is None:
@@ -60,17 +74,6 @@ class Delivery:
                 await sleep(0)
         finally:
             self._take_turn(place, publication, sys.maxsize)
-
-    async def breathe(self, topic: str) -> None:
-        """Let others have the loop, if enough was handed over since they had it; a message of `topic` was the last."""
-        self._handed += 1 + len(self._topics.get(topic, ()))
-        if self._handed >= TURN:
-            self._handed = 0
-            await sleep(0)
-
-    def is_much(self, topic: str) -> bool:
-        """Whether a message of `topic` takes more than one turn."""
-        return len(self._topics.get(topic, ())) > TURN
 
     def _take_turn(self, place: Topic, publication: Publication, most: int) -> bool:
         self._handing = True

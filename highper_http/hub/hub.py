@@ -58,7 +58,6 @@ class Hub:
         presence: bool = False,
         compression: Compression | None = None,
     ) -> None:
-        self._line = Line(bus, self._arrived, self._interrupted, self._notice if presence else None)
         self._shared = bus is not None
         self._archive = None if history is None else Archive(history)
         self._compression = compression if compression is not None else Compression()
@@ -69,6 +68,7 @@ class Hub:
         self._on_presence: list[Callable[[str, str, bool], object]] = []
         self._on_gap: list[Callable[[], object]] = []
         self._delivery = Delivery(self._topics, self._keep)
+        self._line = Line(bus, self._delivery, self._arrived, self._interrupted, self._notice if presence else None)
 
     # Life
 
@@ -256,11 +256,9 @@ class Hub:
         if self._shared and not here:
             while not self._send(topic, content, key, name):
                 await self._line.room()
-        elif self._delivery.is_much(topic):
-            await self._delivery.deliver_in_turns(topic, self._publication(content, key, name, here))
+            await self._delivery.breathe(topic)
         else:
-            self._delivery.deliver(topic, self._publication(content, key, name, here))
-        await self._delivery.breathe(topic)
+            await self._delivery.publish(topic, self._publication(content, key, name, here))
 
     def _send(self, topic: str, content: str | bytes, key: str | None, name: str | None) -> bool:
         self._line.demand()
@@ -316,10 +314,10 @@ class Hub:
 
     # What comes from the bus
 
-    def _arrived(self, topic: str, packet: Packet) -> None:
+    def _arrived(self, packet: Packet) -> Publication:
         message, key, name = packet.content
         identity = None if self._archive is None else f"{packet.sender}.{packet.number:x}"
-        self._delivery.deliver(topic, Publication(message, self._compression, key, name, identity))
+        return Publication(message, self._compression, key, name, identity)
 
     def _interrupted(self) -> None:
         for place in self._topics.values():

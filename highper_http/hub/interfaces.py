@@ -41,6 +41,12 @@ class IBusListener(Interface):
     def received(topic: str, packet: bytes) -> None:
         """A packet has come, one's own included. One may come twice, behind others of the same sender."""
 
+    async def take(topic: str, packet: bytes) -> None:
+        """The same, from a bus that can wait: others have the loop while many are handed what it says.
+
+        The next packet is handed over when this has returned.
+        """
+
     def missed() -> None:
         """Packets may have been lost: the bus was cut off, and is there again."""
 

@@ -6,8 +6,9 @@ Without a bus there is nobody to talk to: whatever is said has been said, and no
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from anyio import Event, create_task_group, current_time, sleep
 from zope.interface import implementer
@@ -15,6 +16,10 @@ from zope.interface import implementer
 from .interfaces import IBus, IBusListener
 from .packets import Kind, Packet, Sender, Senders, parse_packet
 from .presence import BEAT, CONTROL, Presence
+
+if TYPE_CHECKING:
+    from .delivery import Delivery
+    from .publication import Publication
 
 __all__ = ["Line"]
 
@@ -27,7 +32,8 @@ class Line:
 
     Args:
         bus: what carries it; None for nobody to talk to.
-        deliver: `deliver(topic, packet)` is called with each message, those of this hub included, once.
+        delivery: gets each message, those of this hub included, once.
+        publication: makes one of a packet that is a message.
         interrupted: is called when messages may have been lost.
         notice: as `Presence` has it; None for no presence.
     """
@@ -35,14 +41,16 @@ class Line:
     def __init__(
         self,
         bus: IBus | None,
-        deliver: Callable[[str, Packet], None],
+        delivery: Delivery,
+        publication: Callable[[Packet], Publication],
         interrupted: Callable[[], None],
         notice: Callable[[str, str, bool], None] | None,
     ) -> None:
         self.bus = bus
         self.sender = Sender()
         self.presence = None if notice is None else Presence(self.sender.identity, self.say, notice)
-        self._deliver = deliver
+        self._delivery = delivery
+        self._publication = publication
         self._interrupted = interrupted
         self._senders = Senders()
         self._settling: dict[str, Event] = {}
@@ -155,19 +163,40 @@ class Line:
 
     def received(self, topic: str, packet: bytes) -> None:
         """Take a packet."""
-        try:
-            parsed = parse_packet(packet)
-            if not self._senders.is_new(parsed):
-                return
-            if parsed.kind is Kind.MESSAGE:
-                self._deliver(topic, parsed)
-            elif self.presence is not None and parsed.sender != self.sender.identity:
-                self.presence.received(topic, parsed, current_time())
-        except Exception:
-            logger.exception("a packet of the bus under %r could not be taken", topic)
+        with _kept_from_the_bus(topic):
+            message = self._read(topic, packet)
+            if message is not None:
+                self._delivery.deliver(topic, message)
+
+    async def take(self, topic: str, packet: bytes) -> None:
+        """Take a packet, and let others have the loop meanwhile."""
+        with _kept_from_the_bus(topic):
+            message = self._read(topic, packet)
+            if message is not None:
+                await self._delivery.publish(topic, message)
+
+    def _read(self, topic: str, packet: bytes) -> Publication | None:
+        """Return the message that a packet is; do what another kind asks for."""
+        parsed = parse_packet(packet)
+        if not self._senders.is_new(parsed):
+            return None
+        if parsed.kind is Kind.MESSAGE:
+            return self._publication(parsed)
+        if self.presence is not None and parsed.sender != self.sender.identity:
+            self.presence.received(topic, parsed, current_time())
+        return None
 
     def missed(self) -> None:
         """Take it that packets may have been lost."""
         if self.presence is not None:
             self.presence.missed()
         self._interrupted()
+
+
+@contextmanager
+def _kept_from_the_bus(topic: str) -> Iterator[None]:
+    """Log what goes wrong with one packet; the next one is taken all the same."""
+    try:
+        yield
+    except Exception:
+        logger.exception("a packet of the bus under %r could not be taken", topic)

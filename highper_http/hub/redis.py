@@ -249,7 +249,7 @@ class RedisBus:
             kind, channel = message["type"], message["channel"]
             if kind == "message":
                 if channel in self._topics:
-                    self._listener.received(channel[len(self._prefix) :].decode(), message["data"])
+                    await self._listener.take(channel[len(self._prefix) :].decode(), message["data"])
             elif kind == "subscribe":
                 self._answered(channel)
             busy += current_time() - self._heard

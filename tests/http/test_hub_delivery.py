@@ -8,7 +8,7 @@ import anyio
 import pytest
 from support.subscribers import Collector
 
-from highper_http.hub import EVENTS, History, Hub
+from highper_http.hub import EVENTS, History, Hub, LocalBus, Wire
 from highper_http.testing import run
 
 MANY = 3000
@@ -180,5 +180,42 @@ def test_what_is_published_because_of_a_message_amid_it_is_behind_it() -> None:
         subscribers += crowd(hub, 1000)
         await hub.publish("room", "a")
         assert {tuple(subscriber.texts) for subscriber in subscribers} == {("a", "went")}
+
+    run(main)
+
+
+def test_what_comes_over_a_bus_is_handed_over_in_turns_where_the_bus_can_wait() -> None:
+    """One packet after the other, and what is none is told of and dropped."""
+
+    class Patient(LocalBus):
+        """Has the packets taken by a task, as a bus on a network does."""
+
+        def __init__(self) -> None:
+            super().__init__(Wire())
+            self.packets: list[tuple[str, bytes]] = []
+
+        def hand_over(self, topic: str, packet: bytes) -> None:
+            self.packets.append((topic, packet))
+
+        async def carry(self) -> None:
+            assert self._listener is not None
+            while self.packets:
+                await self._listener.take(*self.packets.pop(0))
+
+    async def main() -> None:
+        bus, seen = Patient(), []
+        async with Hub(bus) as hub:
+            subscribers = crowd(hub)
+            for text in "ab":
+                await hub.publish("room", text)
+            bus.packets.insert(1, ("room", b"nothing"))
+            assert having(subscribers) == 0
+            async with anyio.create_task_group() as group:
+                group.start_soon(bus.carry)
+                while having(subscribers) < MANY:
+                    await anyio.sleep(0)
+                    seen.append(having(subscribers))
+            assert len(set(seen)) > 4
+            assert {tuple(subscriber.texts) for subscriber in subscribers} == {("a", "b")}
 
     run(main)
