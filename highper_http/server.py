@@ -316,12 +316,13 @@ class Server:
         if isinstance(router, App):
             self._lifespan = router.running()
             await self._lifespan.__aenter__()
+        self._site.variables = variables = copy_context()
         self._contexts = ContextPool(lambda: Request(limits, self._forwarding), Response)
         self._dispatcher = Dispatcher(
             table,
             transport,
             self._contexts,
-            copy_context(),
+            variables,
             debug=self.debug,
             access_log=self.access_log,
         )

@@ -2,8 +2,9 @@
 
 Usage: python perf/resting_sockets.py [--sockets N] [--transport NAME] [--style coroutine|listener] [--deflate]
 
-Private memory of the server is read when an eighth of them rest and again when all do: the slope between the two is
-what one WebSocket more costs; the whole growth since the server had one tells what the slope hides.
+Anonymous memory of the server is read when an eighth of them rest and again when all do: the slope between the two is
+what one WebSocket more costs; the whole growth since the server had one tells what the slope hides. They come evenly,
+so that as many were awake at once before either reading: what those took and gave back is no cost of the others.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from record import commit, environment, write_results
-from resting.memory import private_bytes
+from resting.memory import anonymous_bytes
 from resting.processes import room_per_process
 
 HOME = Path(__file__).parent
 SETTLE = 3.0  # seconds until what was answered is at rest
+PACE = 0.002  # seconds between two that come
 PATIENCE = 20.0
 STYLES = ("coroutine", "listener")
 
@@ -76,8 +78,9 @@ def hold(number: int, transport: str, style: str, deflate: bool) -> dict[str, fl
         for target in (1, number // 8, number):
             while len(held) < target:
                 held.append(ends.enter_context(opened(port, deflate)))
+                time.sleep(PACE)
             time.sleep(SETTLE)
-            read.append((len(held), private_bytes(pid)))
+            read.append((len(held), anonymous_bytes(pid)))
     one, some, every = read
     return {
         "sockets": every[0],

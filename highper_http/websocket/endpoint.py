@@ -58,7 +58,7 @@ class SocketEndpoint:
         run: Any = handler
         if isinstance(handler, WebSocketListener) or _is_listener_class(handler):
             handler = inspect_listener(handler)  # one for all servers
-            self.callbacks = Callbacks(handler)
+            self.callbacks = Callbacks(handler, site)
             run = handler.on_connect
         runs: list[Callable[..., Any]] = [run, *layers]
         for function in runs:

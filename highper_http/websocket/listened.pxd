@@ -2,7 +2,9 @@
 
 cimport cython
 
-from .._native cimport call_in
+from highper_transports.stream cimport Stream
+
+from .._native cimport call_in, copy_of
 from .speaker cimport Speaker
 
 cdef int BLOCK, INTERNAL_ERROR
@@ -12,6 +14,7 @@ cdef class Callbacks:
     cdef readonly object listener
     cdef readonly object text
     cdef readonly object data
+    cdef readonly object site
 
 
 cdef class ListenedSocket(Speaker):
@@ -20,4 +23,6 @@ cdef class ListenedSocket(Speaker):
 
     @cython.locals(callbacks=Callbacks)
     cpdef object arrived(self, object content, bint finished)
+    cdef bint _doze(self) except -1
+    cpdef object woken(self, Stream stream)
     cdef object _failed(self, object error)

@@ -8,14 +8,17 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 
-from .._native import call_in
+from .._native import call_in, copy_of
 from .listener import WebSocketListener
 from .settings import Policy
 from .speaker import Speaker
 
 if TYPE_CHECKING:
+    from highper_transports.stream import Stream
+
     from .opened import Opened
     from .settings import SocketSettings
+    from .site import Site
 
 __all__ = ["Callbacks", "ListenedSocket"]
 
@@ -30,14 +33,16 @@ class Callbacks:
 
     Attributes:
         listener: whose.
+        site: of the server; None until there is one.
         text, data: told of messages.
     """
 
-    __slots__ = ("data", "listener", "text")
+    __slots__ = ("data", "listener", "site", "text")
 
-    def __init__(self, listener: WebSocketListener) -> None:
+    def __init__(self, listener: WebSocketListener, site: Site | None) -> None:
         kind = type(listener)
         self.listener = listener
+        self.site: Any = site
         whole = listener.on_message
         self.text: Any = whole if kind.on_text is WebSocketListener.on_text else listener.on_text
         self.data: Any = whole if kind.on_bytes is WebSocketListener.on_bytes else listener.on_bytes
@@ -47,6 +52,8 @@ class ListenedSocket(Speaker):
     """One WebSocket of a listener: all of a WebSocket but receiving.
 
     Where the policy is to block, it is not read from while the peer does not take what is sent.
+
+    While its stream dozes, a context in which nothing was set is not kept: another copy says the same.
     """
 
     __slots__ = ("_callbacks", "_variables")
@@ -54,7 +61,7 @@ class ListenedSocket(Speaker):
     def __init__(self, settings: SocketSettings, opened: Opened, callbacks: Callbacks, variables: Context) -> None:
         Speaker.__init__(self, settings, opened)
         self._callbacks = callbacks
-        self._variables = variables
+        self._variables: Context = variables
 
     # What comes, from the driver
 
@@ -105,6 +112,21 @@ class ListenedSocket(Speaker):
         if self.core is not None:  # it was opened
             self._call(self._callbacks.listener.on_close, self.close_code, self.close_reason)
 
+    # Dozing
+
+    def _doze(self) -> bool:
+        if not Speaker._doze(self):
+            return False
+        if _adds_nothing(self._variables, self._callbacks.site.variables):
+            self._variables = None  # type: ignore[assignment]
+        return True
+
+    def woken(self, stream: Stream) -> None:
+        """Have a stream and a context again."""
+        if self._variables is None:
+            self._variables = copy_of(self._callbacks.site.variables)
+        Speaker.woken(self, stream)
+
     def _call(self, callback: Callable[..., object], *args: Any) -> None:
         try:
             self._variables.run(callback, self, *args)
@@ -114,3 +136,10 @@ class ListenedSocket(Speaker):
     def _failed(self, error: Exception) -> None:
         logger.error("a callback of %s failed", type(self._callbacks.listener).__qualname__, exc_info=error)
         self._shut(INTERNAL_ERROR)
+
+
+def _adds_nothing(variables: Context, base: Context) -> bool:
+    """Whether a context holds the very values of the one it is a copy of."""
+    if len(variables) != len(base):
+        return False
+    return all(base.get(variable, base) is value for variable, value in variables.items())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 from highper_core.state import Role
 
+from ..around import Around
 from ..errors import WebSocketClosed
 from .speaker import Speaker
 
@@ -30,6 +31,41 @@ GOING_AWAY = 1001
 INTERNAL_ERROR = 1011
 
 
+class Running(Around):
+    """One handler's run: what a task steps, for as long as the socket lives. A frame more would be its largest part."""
+
+    __slots__ = ("_handler", "_name", "_site", "_socket")
+
+    def __init__(self, site: Site, socket: Speaker, handler: Callable[[Any], Any], name: str) -> None:
+        Around.__init__(self)
+        self._site = site
+        self._socket = socket
+        self._handler = handler
+        self._name = name
+
+    def _begin(self) -> Any:
+        return self._handler(self._socket)
+
+    def _raised(self, error: BaseException) -> None:
+        socket = self._socket
+        try:
+            if isinstance(error, WebSocketClosed) or socket.undecided(error):
+                pass  # the one is how most end, the other is the request's to answer
+            elif isinstance(error, Exception):
+                logger.error("%s failed", self._name, exc_info=error)
+                socket._shut(INTERNAL_ERROR)
+            else:
+                socket._shut(self._site.leaving)
+            if not isinstance(error, Exception):
+                raise error
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._socket.done()
+        self._site.tasks.pop(self._socket, None)
+
+
 class Site:
     """What the WebSockets of one server have in common.
 
@@ -42,9 +78,10 @@ class Site:
         tasks: those of handlers that run for a socket which no stream leads to: it is not open yet, or no more.
         leaving: close code of those that we end: 1001 where the server stops, 1012 where another one replaces it.
         parting: the server stops; who is opened now is closed at once.
+        variables: the contextvars that start-up left.
     """
 
-    __slots__ = ("leaving", "limits", "parting", "tasks", "transport", "_engine")
+    __slots__ = ("leaving", "limits", "parting", "tasks", "transport", "variables", "_engine")
 
     def __init__(self, transport: ITransport, engine: Engine, limits: Limits) -> None:
         self.transport = transport
@@ -52,6 +89,7 @@ class Site:
         self.leaving = GOING_AWAY
         self.parting = False
         self.tasks: dict[Speaker, Any] = {}
+        self.variables = copy_context()
         self._engine = engine
 
     def websocket(self, role: Role, settings: SocketSettings, deflate: Deflate | None) -> Core:
@@ -61,26 +99,9 @@ class Site:
     def start(self, socket: Speaker, handler: Callable[[Any], Any], variables: Context, name: str) -> None:
         """Run a handler for its socket in a task of its own."""
         self.tasks[socket] = None
-        task = self.transport.spawn(self._run(socket, handler, name), variables, name)
+        task = self.transport.spawn(Running(self, socket, handler, name), variables, name)
         if socket in self.tasks:
             self.tasks[socket] = task
-
-    async def _run(self, socket: Speaker, handler: Callable[[Any], Any], name: str) -> None:
-        try:
-            await handler(socket)
-        except WebSocketClosed:
-            pass  # that is how most end
-        except Exception as error:
-            if not socket.undecided(error):
-                logger.error("%s failed", name, exc_info=error)
-                socket._shut(INTERNAL_ERROR)
-        except BaseException as error:
-            if not socket.undecided(error):
-                socket._shut(self.leaving)
-            raise
-        finally:
-            socket.done()
-            self.tasks.pop(socket, None)
 
     def cancel(self, socket: Speaker) -> None:
         """Cancel the handler of a socket that is not open, if it runs."""

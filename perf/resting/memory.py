@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["kernel_bytes", "private_bytes"]
+__all__ = ["anonymous_bytes", "kernel_bytes", "private_bytes"]
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -14,6 +14,11 @@ def private_bytes(pid: int) -> int:
     """Return the bytes that only this process has: what its end would give back. Source: proc_pid_smaps(5)."""
     rollup = _table(Path(f"/proc/{pid}/smaps_rollup"))
     return rollup["Private_Clean"] + rollup["Private_Dirty"]
+
+
+def anonymous_bytes(pid: int) -> int:
+    """Return the bytes of a process that no file backs. Others that map the same files do not change it."""
+    return _table(Path(f"/proc/{pid}/smaps_rollup"))["Anonymous"]
 
 
 def kernel_bytes() -> int:
