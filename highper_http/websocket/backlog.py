@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
+from highper_core.errors import Fault, LocalProtocolError
+
 from .settings import Policy
 
 if TYPE_CHECKING:
@@ -27,16 +29,28 @@ class Waiting:
     Attributes:
         size: bytes it counts.
         framed: it waits no more, and was not dropped.
+
+    Raises:
+        LocalProtocolError: the text holds a lone surrogate; later nobody could be told.
     """
 
     __slots__ = ("content", "form", "framed", "size", "waiter")
 
     def __init__(self, content: str | bytes, form: int, waiter: IWaiter | None = None) -> None:
+        if isinstance(content, str) and not content.isascii():
+            _demand_text(content)
         self.content = content
         self.form = form
         self.size = len(content)
         self.framed = False
         self.waiter = waiter
+
+
+def _demand_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(Fault.TEXT_INVALID, str(error)) from error
 
 
 class Backlog:
@@ -115,7 +129,10 @@ class Backlog:
         return message
 
     def forsake(self, message: Waiting) -> None:
-        """Forget a message that nobody waits for any more."""
+        """Forget a message that nobody waits for any more, or the turn of a stream that has come."""
+        if message.form == STREAM and message.framed:
+            self.streaming = False
+            return
         for place, waiting in self._waiting.items():
             if waiting is message:
                 del self._waiting[place]

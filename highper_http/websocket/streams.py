@@ -33,7 +33,12 @@ class OutgoingStream:
         Raises:
             WebSocketClosed: no message can be sent any more.
         """
-        await self._socket._begin_stream()
+        socket = self._socket
+        try:
+            await socket._begin_stream()
+        except BaseException:
+            socket.relieved()  # our turn may have come
+            raise
         return self
 
     async def __call__(self, piece: str | bytes | bytearray | memoryview) -> None:

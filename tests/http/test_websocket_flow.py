@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from support.sockets import UPGRADE, Served, served
 
+from highper_core import LocalProtocolError
 from highper_core.permessage_deflate import DeflateSettings
 from highper_core.websocket import frame_message
 from highper_http import App, Limits, WebSocket, WebSocketClosed
@@ -194,6 +195,61 @@ class TestSending:
             while not data.endswith(b"\x88\x02\x03\xe8"):
                 data += await peer.receive()
             assert b"\x01\x06second" in data
+            peer.send(frame(b"", 8))
+            await site.settle()
+
+        play(app, main)
+
+    def test_a_stream_that_is_cancelled_when_its_turn_has_come_holds_nobody_up(self, play: Play) -> None:
+        app = App()
+
+        @app.websocket("/ws")
+        async def ws(socket: WebSocket) -> None:
+            await socket.accept()
+            first, second = socket.stream(text=True), socket.stream(text=True)
+            await first.__aenter__()
+            turn = asyncio.ensure_future(second.__aenter__())
+            await asyncio.sleep(0)
+            behind = asyncio.ensure_future(socket.send_text("behind"))
+            await asyncio.sleep(0)
+            await first.__aexit__(None, None, None)  # which wakes the second
+            turn.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await turn
+            async with asyncio.timeout(5):
+                await behind
+                await socket.send_text("after")
+                async with socket.stream(text=True) as send:
+                    await send("streamed")
+
+        async def main(site: Served) -> None:
+            async with site.socket("/ws") as socket:
+                assert [message async for message in socket] == ["", "behind", "after", "streamed"]
+
+        play(app, main)
+
+    def test_text_that_cannot_be_encoded_is_refused_also_where_it_would_wait(self, play: Play) -> None:
+        app = App()
+
+        @app.websocket("/ws")
+        async def ws(socket: WebSocket) -> None:
+            await socket.accept()
+            while not socket.pressed:
+                await socket.send_bytes(bytes(10_000))
+            with pytest.raises(LocalProtocolError):
+                await socket.send_text("\ud800")
+            with pytest.raises(LocalProtocolError):
+                socket.try_send("\ud800")
+            await socket.send_text("sent \N{SNOWMAN}")
+
+        async def main(site: Served) -> None:
+            peer = await deaf(site)
+            await asyncio.sleep(1)
+            peer.stream.resume_reading()
+            data = b""
+            while not data.endswith(b"\x88\x02\x03\xe8"):
+                data += await peer.receive()
+            assert "sent \N{SNOWMAN}".encode() in data
             peer.send(frame(b"", 8))
             await site.settle()
 
