@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.subscribers import Collector
 
-from highper_http.hub import EVENTS, History, Hub, LocalBus, Wire
+from highper_http.hub import EVENTS, History, Hub, LocalBus, Wire, delivery
 from highper_http.testing import run
 
 MANY = 3000
@@ -219,3 +223,61 @@ def test_what_comes_over_a_bus_is_handed_over_in_turns_where_the_bus_can_wait() 
             assert {tuple(subscriber.texts) for subscriber in subscribers} == {("a", "b")}
 
     run(main)
+
+
+STEPS = st.one_of(
+    st.sampled_from(["post", "publish", "cancelled", "pass"]),
+    st.tuples(st.sampled_from(["join", "leave", "end"]), st.integers(0, 5)),
+)
+
+
+@given(steps=st.lists(STEPS, max_size=40), reacts=st.booleans())
+def test_whoever_comes_goes_and_publishes_there_is_one_order(steps: list[Any], reacts: bool) -> None:
+    """Each who is there has a part of it without holes, from when it came until it went; who stays has the end."""
+
+    async def main() -> None:
+        hub, number = Hub(presence=True), itertools.count()
+        witness = Collector()
+        others: dict[int, list[Collector]] = {who: [] for who in range(6)}  # one for each time it came
+        if reacts:
+            hub.on_presence(lambda topic, who, came: hub.post("room", f"told {next(number)}") and None)
+        hub.join(witness, "room")
+        async with anyio.create_task_group() as group:
+            for step in steps:
+                if step == "post":
+                    hub.post("room", str(next(number)))
+                elif step == "publish":
+                    group.start_soon(hub.publish, "room", str(next(number)))
+                elif step == "cancelled":
+                    with anyio.CancelScope() as scope:
+                        scope.cancel()
+                        await hub.publish("room", str(next(number)))
+                elif step == "pass":
+                    await anyio.sleep(0)
+                else:
+                    turn(step, hub, others)
+        order = witness.texts
+        assert len(set(order)) == len(order)
+        for collectors in others.values():
+            for collector in collectors:
+                had = collector.texts
+                begin = order.index(had[0]) if had else 0
+                assert had == order[begin : begin + len(had)]
+                if had and collector in hub.subscribers("room"):
+                    assert had == order[begin:]
+        assert not hub._topics["room"].is_handing_over
+
+    def turn(step: tuple[str, int], hub: Hub, others: dict[int, list[Collector]]) -> None:
+        what, who = step
+        here = [collector for collector in others[who] if collector in hub.subscribers("room")]
+        if what == "join" and not here:
+            others[who].append(Collector())
+            hub.join(others[who][-1], "room", who=str(who))
+        elif what == "leave" and here:
+            hub.leave(here[0], "room")
+        elif what == "end" and here:
+            here[0].close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delivery, "TURN", 2)
+        run(main)
