@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.subscribers import Collector
 
@@ -241,6 +241,7 @@ STEPS = st.one_of(
 )
 
 
+@settings(max_examples=500, deadline=None)
 @given(steps=st.lists(STEPS, max_size=40), reacts=st.booleans())
 def test_whoever_comes_goes_and_publishes_there_is_one_order(steps: list[Any], reacts: bool) -> None:
     """Each who is there has a part of it without holes, from when it came until it went; who stays has the end."""
