@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from anyio import CancelScope
 
@@ -58,6 +58,8 @@ if TYPE_CHECKING:
 __all__ = ["Server"]
 
 logger = logging.getLogger("highper")
+
+PREWARMED: Final = 8  # request records that are made before the first request
 
 
 class Server:
@@ -318,6 +320,7 @@ class Server:
             await self._lifespan.__aenter__()
         self._site.variables = variables = copy_context()
         self._contexts = ContextPool(lambda: Request(limits, self._forwarding), Response)
+        self._contexts.prewarm(PREWARMED)
         self._dispatcher = Dispatcher(
             table,
             transport,

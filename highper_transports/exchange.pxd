@@ -8,7 +8,6 @@ from .driver cimport Driver
 from .stream cimport Receiver, Stream
 
 
-@cython.freelist(64)
 cdef class Exchange:
     cdef readonly Request request
     cdef readonly int stream_id

@@ -65,7 +65,7 @@ class MethodRoutes:
         route: Route | None = None
         while index < count:
             segment = segments[index]
-            following = state.static.get(segment)
+            following = state.static.get(segment) if state.static else None
             if following is None and segment:
                 following = _parameter(state, segment)
             if following is None:
@@ -87,8 +87,12 @@ def _parameter(state: State, segment: bytes) -> State | None:
 
 
 def _values(route: Route, segments: list[bytes]) -> tuple[Any, ...]:
+    captures = route.captures
+    if len(captures) == 1 and captures[0][1] != _REST:
+        index, kind = captures[0]
+        return (convert(kind, segments[index]),)
     values: list[Any] = []
-    for index, kind in route.captures:
+    for index, kind in captures:
         segment = b"/".join(segments[index:]) if kind == _REST else segments[index]
         values.append(convert(kind, segment))
     return tuple(values)

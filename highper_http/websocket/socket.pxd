@@ -25,7 +25,6 @@ cdef class WebSocket(Speaker):
     cdef object _take(self)
 
 
-@cython.freelist(64)
 @cython.final
 cdef class Receive:
     cdef WebSocket _socket

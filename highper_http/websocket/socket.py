@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgpack  # type: ignore[import-untyped]
 import orjson
 
+from highper_core._spares import keep_spares
 from highper_transports.errors import StreamBusy
 
 from ..errors import WebSocketClosed
@@ -312,3 +313,6 @@ def _size(content: Any) -> int:
     if type(content) is tuple:
         return PIECE_SIZE + len(content[0])
     return len(content)
+
+
+keep_spares(Receive)

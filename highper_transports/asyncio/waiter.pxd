@@ -1,11 +1,8 @@
 # Augments waiter.py.
 
-cimport cython
-
 cdef int PENDING, WOKEN, CANCELLED
 
 
-@cython.freelist(64)
 cdef class AsyncioWaiter:
     cdef public bint _asyncio_future_blocking
     cdef int _state

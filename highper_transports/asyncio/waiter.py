@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from zope.interface import classImplements
 
+from highper_core._spares import keep_spares
+
 from ..interfaces import IWaiter
 
 __all__ = ["AsyncioWaiter"]
@@ -152,3 +154,4 @@ class AsyncioWaiter:
 
 
 classImplements(AsyncioWaiter, IWaiter)
+keep_spares(AsyncioWaiter)

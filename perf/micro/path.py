@@ -20,6 +20,7 @@ from highper_core.pool import ContextPool
 from highper_http import App, Request, Response, Router
 from highper_http.dispatch import Dispatcher
 from highper_http.middleware import compose
+from highper_http.server import PREWARMED
 from highper_transports.asyncio import AsyncioTransport
 from highper_transports.driver import Driver
 from highper_transports.stream import Stream
@@ -74,10 +75,12 @@ def _path_timer(target: str, count: int = 1) -> Callable[[int], float]:
     def timed(loops: int) -> float:
         async def main(transport: Any) -> float:
             limits = Limits()
+            contexts = ContextPool(lambda: Request(limits), Response)
+            contexts.prewarm(PREWARMED)
             dispatcher = Dispatcher(
                 _app().compile(compose),
                 transport,
-                ContextPool(lambda: Request(limits), Response),
+                contexts,
                 copy_context(),
                 access_log=False,
             )
