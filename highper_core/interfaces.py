@@ -1,7 +1,7 @@
 """What an engine promises, as zope interfaces. Nothing imports this module at run time but tests and third parties.
 
-`highper_core.testing.check_http_engine` judges an engine by them; docstrings of `connection.Connection` and
-`websocket.WebSocket` say what each method means.
+`check_http_engine` and `check_websocket_engine` of `highper_core.testing` judge an engine by them; docstrings of
+`connection.Connection` and `websocket.WebSocket` say what each method means.
 """
 
 from __future__ import annotations

@@ -1,27 +1,36 @@
 """Tools for whoever tests a connection, an engine, or something built on them. Published; changes are announced.
 
 `ConnectionPair` joins a CLIENT and a SERVER by a pretend wire. `SPLITS` are ways to cut the same bytes: what a
-connection shows must not depend on them. `read` collects what one shows. `check_http_engine` is the one list of
-promises every engine keeps, third-party ones included.
+connection shows must not depend on them. `read` collects what one shows. `check_http_engine` and
+`check_websocket_engine` are the lists of promises every engine keeps, third-party ones included.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from .engines import AUTO, HttpConnection
 from .errors import Fault, RemoteProtocolError
-from .events import NEED_DATA, PAUSED, Data, Event
+from .events import NEED_DATA, PAUSED, BytesFragment, Data, Event, TextFragment
 from .limits import Limits
 from .state import Role
 
 if TYPE_CHECKING:
     from .connection import Connection
     from .engines import Engine
+    from .websocket import WebSocket
 
-__all__ = ["SPLITS", "ConnectionPair", "check_http_engine", "every_split", "merged", "read"]
+__all__ = [
+    "SPLITS",
+    "ConnectionPair",
+    "check_http_engine",
+    "check_websocket_engine",
+    "every_split",
+    "merged",
+    "read",
+]
 
 _RANDOM_CUTS: Final = 8  # cuttings, the last one with as many cuts
 
@@ -75,22 +84,34 @@ def every_split(data: bytes) -> Iterator[list[bytes]]:
 
 
 def merged(events: list[Event]) -> list[Event]:
-    """Return `events` with adjacent `Data` joined: where content is cut carries no meaning."""
+    """Return `events` with adjacent `Data`, or fragments of one message, joined: where they are cut has no meaning."""
     joined: list[Event] = []
     for event in events:
-        last = joined[-1] if joined else None
-        if isinstance(event, Data) and isinstance(last, Data):
-            joined[-1] = Data(bytes(last.data) + bytes(event.data), event.stream_id)
-        else:
+        one = _joined(joined[-1], event) if joined else None
+        if one is None:
             joined.append(event)
+        else:
+            joined[-1] = one
     return joined
 
 
-def read(connection: Connection, *pieces: bytes, end: bool = False, now: float = 0.0) -> tuple[list[Event], Fault]:
+def _joined(last: Event, event: Event) -> Event | None:
+    if isinstance(event, Data) and isinstance(last, Data):
+        return Data(bytes(last.data) + bytes(event.data), event.stream_id)
+    if isinstance(event, TextFragment) and isinstance(last, TextFragment) and not last.finished:
+        return TextFragment(last.text + event.text, event.finished, event.stream_id)
+    if isinstance(event, BytesFragment) and isinstance(last, BytesFragment) and not last.finished:
+        return BytesFragment(bytes(last.data) + bytes(event.data), event.finished, event.stream_id)
+    return None
+
+
+def read(
+    connection: Connection | WebSocket, *pieces: bytes, end: bool = False, now: float = 0.0
+) -> tuple[list[Event], Fault]:
     """Feed `pieces` and pull events until the connection needs data or pauses.
 
     Args:
-        connection: who reads.
+        connection: who reads, HTTP or a WebSocket.
         pieces: bytes, none of them empty.
         end: the end of input follows.
         now: monotonic seconds.
@@ -163,7 +184,7 @@ class ConnectionPair:
 
 
 def check_http_engine(engine: Engine) -> list[str]:
-    """Judge an engine by every promise.
+    """Judge the HTTP connections of an engine by every promise.
 
     Args:
         engine: provider of `interfaces.IEngine`.
@@ -176,10 +197,31 @@ def check_http_engine(engine: Engine) -> list[str]:
     """
     from ._promises import PROMISES
 
-    for promise in PROMISES:
+    return _judged(engine, PROMISES)
+
+
+def check_websocket_engine(engine: Engine) -> list[str]:
+    """Judge the WebSockets of an engine by every promise.
+
+    Args:
+        engine: provider of `interfaces.IEngine`; only its `websocket` and its name are used.
+
+    Returns:
+        the names of the promises, all of them kept.
+
+    Raises:
+        AssertionError: a promise was broken; a note on it names which.
+    """
+    from ._websocket_promises import PROMISES
+
+    return _judged(engine, PROMISES)
+
+
+def _judged(engine: Engine, promises: Sequence[Callable[[Engine], None]]) -> list[str]:
+    for promise in promises:
         try:
             promise(engine)
         except Exception as error:
             error.add_note(f"engine {engine.name!r} breaks the promise {promise.__name__!r}: {promise.__doc__}")
             raise
-    return [promise.__name__ for promise in PROMISES]
+    return [promise.__name__ for promise in promises]

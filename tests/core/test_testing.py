@@ -17,6 +17,7 @@ from highper_core import (
     Role,
     State,
 )
+from highper_core.events import BytesFragment, Ping, TextFragment
 from highper_core.testing import SPLITS, ConnectionPair, every_split, merged, read
 
 HOST = (b"host", b"a")
@@ -84,3 +85,10 @@ def test_what_the_other_side_refuses_is_raised(engine_name: str) -> None:
     with pytest.raises(RemoteProtocolError) as caught:
         pair.send(Role.CLIENT, GET)
     assert caught.value.fault is Fault.TOO_MANY_FIELDS
+
+
+def test_fragments_of_one_message_are_one() -> None:
+    """Those of the next message, of another kind, or behind a control event are not."""
+    pieces = [TextFragment("a", False), TextFragment("b"), TextFragment("c", False), Ping(b""), TextFragment("d")]
+    assert merged([*pieces]) == [TextFragment("ab"), TextFragment("c", False), Ping(b""), TextFragment("d")]
+    assert merged([BytesFragment(b"a", False), BytesFragment(b"b", False)]) == [BytesFragment(b"ab", False)]
