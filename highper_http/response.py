@@ -116,15 +116,16 @@ class Response(Part):
             ValueError: characters that no field may hold.
         """
         self._unsent()
-        key, line = field_line(name, value)
+        line = field_line(name, value)
+        key = line[0]
         if key == b"content-type":
-            self._content_type = line
+            self._content_type = line[1]
             return self
         if self._fields is None:
             self._fields = []
         elif not append and self._has(key):
             self._fields = [field for field in self._fields if field[0] != key]
-        self._fields.append((key, line))
+        self._fields.append(line)
         return self
 
     def _has(self, key: Bytes) -> bool:
