@@ -141,6 +141,14 @@ class LayeredStream(Stream):
                 self.deliver_end()
         self._flush()  # an answer of the protocol's own
 
+    def _deliver_what_waited(self) -> None:
+        """Deliver it; no stream beneath sees a receiver that raises here, and ends for it."""
+        try:
+            self._deliver_content()
+        except Exception as error:
+            self._break(error)
+            raise
+
     def _flush(self) -> None:
         if self._outgoing.pending and not self._lost:
             self._beneath.write(self._outgoing.read())
@@ -224,7 +232,7 @@ class LayeredStream(Stream):
         if self._paused and not (self._closing or self._lost):
             self._paused = False
             self._pending = True
-            self.transport.call_soon(self._deliver_content)
+            self.transport.call_soon(self._deliver_what_waited)
             self._beneath.resume_reading()
 
 

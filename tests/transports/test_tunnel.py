@@ -23,7 +23,7 @@ from highper_transports.joining import join
 from highper_transports.layered import layer
 from highper_transports.memory import MemoryTransport, Peer
 from highper_transports.sockets import Binding
-from highper_transports.stream import Stream
+from highper_transports.stream import Receiver, Stream
 from highper_transports.tls import TLS, client_context
 from highper_transports.tunnel import Proxy, connect_through
 
@@ -390,6 +390,35 @@ def test_nothing_is_delivered_while_reading_is_paused(secured: tuple[TLS, TLS]) 
         assert near.receive_nowait() == b""  # never synchronously
         assert await near.receive_all() == b"a" * 40_000
         near.stream.abort()
+
+    start(MemoryTransport, main)
+
+
+def test_a_receiver_that_raises_at_what_waited_loses_its_stream(secured: tuple[TLS, TLS]) -> None:
+    """As one does that raises while records come."""
+
+    class Fragile(Receiver):
+        def __init__(self) -> None:
+            self.told: list[BaseException | None] = []
+
+        def received(self, data: bytes, now: float) -> None:
+            raise ZeroDivisionError
+
+        def lost(self, error: BaseException | None) -> None:
+            self.told.append(error)
+
+    async def main(transport: MemoryTransport) -> None:
+        near, records, far = await layered(transport, secured)
+        logged: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: logged.append(context["exception"]))
+        near.stream.pause_reading()
+        receiver = near.stream.receiver = Fragile()
+        near.stream.absorb(records.sealed(b"all"))  # type: ignore[attr-defined]
+        near.stream.resume_reading()
+        await asyncio.sleep(1)
+        assert [type(error) for error in receiver.told] == [ZeroDivisionError]
+        assert [type(error) for error in logged] == [ZeroDivisionError]
+        assert far.is_gone
 
     start(MemoryTransport, main)
 
