@@ -23,7 +23,7 @@ class History:
     Args:
         messages: at most.
         seconds: that a message is kept, and a topic that its last subscriber has left.
-        size: characters and bytes of messages, at most.
+        size: characters and bytes of messages, at most; in the forms they were sent in they take a few times as much.
         topics: that have no subscriber, at most; the ones left longest ago are forgotten.
 
     Raises:
