@@ -6,6 +6,7 @@ Source: HTML Living Standard, section 9.2.
 from __future__ import annotations
 
 import re
+from math import inf
 
 __all__ = ["CONTENT_TYPE", "HEARTBEAT", "check_name", "format_event", "format_retry"]
 
@@ -49,8 +50,8 @@ def format_retry(seconds: float) -> bytes:
     """Return what tells the reader how long to wait before it reconnects.
 
     Raises:
-        ValueError: it is negative.
+        ValueError: it is negative, or no finite number.
     """
-    if seconds < 0:
+    if not 0 <= seconds < inf:
         raise ValueError(f"nobody reconnects before it was cut off: {seconds!r}")
     return b"retry: %d\n\n" % round(seconds * 1000)

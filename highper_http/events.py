@@ -96,7 +96,7 @@ class EventStream(Timed):
         drain: str | None = "drain",
     ) -> None:
         Timed.__init__(self)
-        if heartbeat <= 0 or queue <= 0:
+        if not heartbeat > 0 or queue <= 0:
             raise ValueError("a heartbeat takes some seconds, a queue some bytes")
         if overflow not in ("close", "drop"):
             raise ValueError(f"a reader that is behind is closed, or events are dropped: not {overflow!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from math import inf, nan
 from typing import Any
 
 import anyio
@@ -370,7 +371,18 @@ def test_events_are_sent_inside_their_block(serve: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"heartbeat": 0}, {"queue": 0}, {"overflow": "explode"}, {"retry": -1}, {"drain": "a\nb"}], ids=repr
+    "options",
+    [
+        {"heartbeat": 0},
+        {"heartbeat": nan},
+        {"queue": 0},
+        {"overflow": "explode"},
+        {"retry": -1},
+        {"retry": inf},
+        {"retry": nan},
+        {"drain": "a\nb"},
+    ],
+    ids=repr,
 )
 def test_options_in_their_bounds(options: dict[str, Any]) -> None:
     """Said when they are given."""
