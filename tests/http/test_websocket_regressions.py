@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import tracemalloc
 import zlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from support.providers import REAL
 from support.sockets import UPGRADE, Served, served
 from support.websocket_peer import ServerByHand, played
 
@@ -475,6 +478,66 @@ def test_hang_of_who_waits_when_the_stream_fails(ending: str, engine_name: str) 
             await site.settle()
 
     run(main)
+
+
+# busy loops
+
+
+@pytest.mark.parametrize("held", ["reads", "writes"])
+@pytest.mark.parametrize("provider", [one for one in REAL if one.name != "uvloop"], ids=lambda one: one.name)
+def test_busy_loop_on_half_open_sockets(provider: Any, held: str, engine_name: str) -> None:
+    """waitress CVE-2024-49769: a peer that ended its side is waited on, not spun on, while nobody receives or reads."""
+    app = App(limits=PATIENT)
+    entered = asyncio.Event()
+
+    @app.websocket("/")
+    async def busy(socket: WebSocket) -> None:
+        await socket.accept()
+        entered.set()
+        if held == "reads":
+            await asyncio.sleep(3600)
+        while True:
+            await socket.send_bytes(bytes(100_000))
+
+    async def main(transport: Any) -> None:
+        loop = asyncio.get_running_loop()
+        async with served(transport, app, engine_name, drain=0.01) as site:
+            with socket.create_connection(("127.0.0.1", site.server.port)) as peer:
+                peer.setblocking(False)
+                await loop.sock_sendall(peer, UPGRADE % (b"/", b""))
+                await entered.wait()
+                flood = serialize_frame(Opcode.BINARY, bytes(100_000), mask=MASK) * 20
+                await loop.sock_sendall(peer, flood if held == "reads" else b"")
+                await asyncio.sleep(0.2)
+                peer.shutdown(socket.SHUT_WR)
+                await asyncio.sleep(0.2)
+                with turns(loop) as counted:
+                    await asyncio.sleep(0.3)
+                assert site.server._service.open == 1
+                assert 0 < len(counted) < 20
+
+    async def bounded(transport: Any) -> None:
+        async with asyncio.timeout(60):
+            await main(transport)
+
+    provider.run(bounded)
+
+
+@contextmanager
+def turns(loop: Any) -> Iterator[list[None]]:
+    """Count the turns of a loop: how often it asks its selector."""
+    counted: list[None] = []
+    select = loop._selector.select
+
+    def counting(timeout: float | None = None) -> Any:
+        counted.append(None)
+        return select(timeout)
+
+    loop._selector.select = counting
+    try:
+        yield counted
+    finally:
+        del loop._selector.select
 
 
 # injection

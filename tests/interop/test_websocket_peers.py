@@ -24,6 +24,7 @@ from support.providers import REAL, REAL_NAMES
 from support.websocket_servers import SERVERS, in_background
 
 import highper_http
+from highper_core import available
 from highper_core.limits import Limits
 from highper_core.permessage_deflate import DeflateSettings
 from highper_http import WebSocketClosed, connect
@@ -40,24 +41,29 @@ LARGE = Limits(websocket_message=16 << 20)
 # Their clients, our server
 
 
-@pytest.fixture(scope="module", params=REAL_NAMES)
+ENGINES = [name for name, reason in available().items() if reason is None]
+OURS = [(transport, engine) for transport in REAL_NAMES for engine in ENGINES]
+
+
+@pytest.fixture(scope="module", params=OURS, ids="-".join)
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Where our server is."""
     port = free_port()
+    transport, engine = request.param
     command = [sys.executable, "-P", "-m", "highper_http", "run", "websocket_app:app", "--port", str(port)]
-    command += ["--transport", request.param, "--no-access-log", "--log-level", "critical"]
+    command += ["--transport", transport, "--engine", engine, "--no-access-log", "--log-level", "critical"]
     path = os.pathsep.join([str(INSTALLED), os.environ.get("PYTHONPATH", "")])
     with running(command, port, cwd=HERE, env={**os.environ, "PYTHONPATH": path}) as process:
         yield f"ws://127.0.0.1:{port}"
         assert process.poll() is None
 
 
-@pytest.mark.parametrize("path", ["/echo", "/deflate", "/kept"])
+@pytest.mark.parametrize("path", ["/echo", "/deflate", "/kept", "/listener"])
 def test_websockets_as_a_client(url: str, path: str) -> None:
     async def scenario() -> None:
         options: dict[str, Any] = {"max_size": None, "subprotocols": ["soup"]}
         async with websockets.asyncio.client.connect(url + path, **options) as client:
-            assert client.subprotocol == ("soup" if path == "/echo" else None)
+            assert client.subprotocol == ("soup" if path in ("/echo", "/listener") else None)
             assert bool(client.protocol.extensions) is (path != "/echo")
             for message in MESSAGES * 2:
                 await client.send(message)
@@ -87,13 +93,15 @@ def test_websockets_is_denied(url: str) -> None:
     anyio.run(scenario)
 
 
-@pytest.mark.parametrize(("path", "compress"), [("/echo", 0), ("/deflate", 15), ("/kept", 15), ("/kept", 10)])
+@pytest.mark.parametrize(
+    ("path", "compress"), [("/echo", 0), ("/deflate", 15), ("/kept", 15), ("/kept", 10), ("/listener", 15)]
+)
 def test_aiohttp_as_a_client(url: str, path: str, compress: int) -> None:
     async def scenario() -> None:
         async with aiohttp.ClientSession() as session:
             options: dict[str, Any] = {"max_msg_size": 0, "compress": compress, "protocols": ["chat"]}
             async with session.ws_connect(url + path, **options) as client:
-                assert client.protocol == ("chat" if path == "/echo" else None)
+                assert client.protocol == ("chat" if path in ("/echo", "/listener") else None)
                 assert bool(client.compress) is bool(compress)
                 for message in MESSAGES * 2:
                     if isinstance(message, str):
@@ -122,9 +130,10 @@ class PicowsClient(picows.WSListener):  # type: ignore[misc]
             transport.disconnect()
 
 
-def test_picows_as_a_client(url: str) -> None:
+@pytest.mark.parametrize("path", ["/echo", "/listener"])
+def test_picows_as_a_client(url: str, path: str) -> None:
     async def scenario() -> None:
-        transport, client = await picows.ws_connect(PicowsClient, url + "/echo", max_frame_size=LARGE.websocket_message)
+        transport, client = await picows.ws_connect(PicowsClient, url + path, max_frame_size=LARGE.websocket_message)
         for message in MESSAGES:
             kind = picows.WSMsgType.TEXT if isinstance(message, str) else picows.WSMsgType.BINARY
             content = message.encode() if isinstance(message, str) else message
@@ -164,7 +173,7 @@ class WsprotoClient:
             self.connection.receive_data(self.socket.recv(65536) or None)
 
 
-@pytest.mark.parametrize("path", ["/echo", "/deflate", "/kept"])
+@pytest.mark.parametrize("path", ["/echo", "/deflate", "/kept", "/listener"])
 def test_wsproto_as_a_client(url: str, path: str) -> None:
     extensions = [] if path == "/echo" else [wsproto.extensions.PerMessageDeflate()]
     client = WsprotoClient(url, path, extensions)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from highper_core.limits import Limits
 from highper_core.permessage_deflate import DeflateSettings
-from highper_http import App, Request, Response, WebSocket
+from highper_http import App, Request, Response, WebSocket, WebSocketListener
 from highper_http.hub import Hub
+from highper_http.websocket import ListenedSocket
 
 LARGE = Limits(websocket_message=16 << 20)
 KEPT = DeflateSettings(server_no_context_takeover=False, client_no_context_takeover=False, memory=1 << 20)
+
+CLOSING: set[asyncio.Task[None]] = set()
 
 app = App(limits=LARGE)
 hub = Hub()
@@ -55,6 +60,20 @@ async def hubbed(socket: WebSocket) -> None:
     while True:
         await socket.send_text(await socket.receive_text())
         await hub.publish("all", await socket.receive_text())
+
+
+@app.websocket("/listener", subprotocols=["chat", "soup"], deflate=KEPT)
+class Listener(WebSocketListener):
+    """Send back what comes, by callbacks; "close CODE REASON" closes."""
+
+    def on_message(self, socket: ListenedSocket, message: str | bytes) -> None:
+        if isinstance(message, str) and message.startswith("close "):
+            _, code, reason = message.split(" ", 2)
+            closing = asyncio.get_running_loop().create_task(socket.close(int(code), reason))
+            CLOSING.add(closing)
+            closing.add_done_callback(CLOSING.discard)
+        else:
+            assert socket.try_send(message)
 
 
 @app.websocket("/pieces")
