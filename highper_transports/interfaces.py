@@ -129,6 +129,13 @@ class IRest(Interface):
             receiver: whose stream dozes.
         """
 
+    def write(place: int, receiver: Receiver, data: bytes) -> bool:
+        """Send bytes on a stream that dozes, and let it doze where the system takes all of them at once.
+
+        Returns:
+            False where that cannot be, and nothing was sent: recall it, and write.
+        """
+
 
 class IStream(Interface):
     """One peer's bytes. Never raises on a dead peer: the receiver is told by `lost`.

@@ -67,5 +67,9 @@ class Rest:
         """
         raise LookupError(place)
 
+    def write(self, place: int, receiver: Receiver, data: bytes) -> bool:
+        """Send bytes on a stream that dozes; False where it must be recalled. Here none dozes."""
+        return False
+
     def _of(self, owner: IStreamOwner) -> list[Stream]:
         return [stream for stream in self._streams if stream.owner is owner]

@@ -93,7 +93,6 @@ class WebSocketDriver(WebSocketOutlet):
 
     def received(self, data: bytes, now: float) -> None:
         """Parse bytes, tell what comes of them, and write what that answered."""
-        self._quiet = False
         if self._phase == OPEN:
             self.core.receive_data(data, now)
             self._pump(now)
@@ -194,10 +193,12 @@ class WebSocketDriver(WebSocketOutlet):
             if kind is TextFragment:
                 assert isinstance(event, TextFragment)
                 text = event
+                self._quiet = False
                 self.arrived(text.text, text.finished)
             elif kind is BytesFragment:
                 assert isinstance(event, BytesFragment)
                 data = event
+                self._quiet = False
                 self.arrived(data.data, data.finished)
             elif event is NEED_DATA:
                 return False

@@ -10,7 +10,7 @@ from .stream cimport Receiver, Stream
 
 cdef int _OPEN, _LINGERING, _CLOSING, _GONE
 cdef Py_ssize_t CORK, PIECES
-cdef double NEVER, REST_DELAY
+cdef double NEVER, REST_DELAY, RESOLUTION
 
 
 cdef class WebSocketOutlet(Receiver):
@@ -35,7 +35,7 @@ cdef class WebSocketOutlet(Receiver):
     cpdef object cork(self, Py_ssize_t length)
     cpdef object push(self)
     cpdef object flush(self)
-    @cython.locals(wire=Stream, data=bytes, pieces=list, length=Py_ssize_t)
+    @cython.locals(data=bytes, pieces=list, length=Py_ssize_t)
     cdef object _write(self)
     cdef object _end(self, double now)
     cdef object _leave(self, double now)

@@ -24,7 +24,7 @@ from highper_core.websocket import WebSocket
 from .flow_control import OutgoingFlow
 from .rest import REST_DELAY
 from .stream import Receiver, Stream
-from .timers import NEVER
+from .timers import NEVER, RESOLUTION
 
 if TYPE_CHECKING:
     from .interfaces import ITransport
@@ -96,7 +96,7 @@ class WebSocketOutlet(Receiver):
         self._phase = _OPEN
         self._place = -1  # by which the stream is recalled while it dozes
         self._pumping = False
-        self._quiet = False  # nothing came or left since the wheel has looked
+        self._quiet = False  # no message came, and nothing left, since the wheel has looked
 
     @property
     def is_gone(self) -> bool:
@@ -130,21 +130,21 @@ class WebSocketOutlet(Receiver):
 
     def _write(self) -> None:
         self._dirty = self._quiet = False
-        wire = self.wire
-        if wire is None:
-            wire = self.reach()
         length, self._corked = self._corked, 0
         if length > PIECES:
             pieces = self.core.buffers_to_send()
             if self._outgoing is not None:
                 self._outgoing.wrote(sum([len(piece) for piece in pieces]))
-            wire.write(pieces)
+            self.reach().write(pieces)
             return
         data = self.core.data_to_send()
         if data:
             if self._outgoing is not None:
                 self._outgoing.wrote(len(data))
-            wire.write(data)
+            if self.wire is not None:
+                self.wire.write(data)
+            elif not self.transport.rest.write(self._place, self, data):
+                self.reach().write(data)
 
     # Ends
 
@@ -228,7 +228,7 @@ class WebSocketOutlet(Receiver):
         self._place = -1
         self.limit_writes()
         self._quiet = True
-        self._arm(self.transport.now())
+        self.transport.timers.arm(stream, self.transport.now() + RESOLUTION)  # a Pong alone keeps nobody awake
 
     def _is_idle(self) -> bool:
         """Whether nothing is under way that would need the stream."""

@@ -25,4 +25,5 @@ cdef class ListenedSocket(Speaker):
     cpdef object arrived(self, object content, bint finished)
     cdef bint _doze(self) except -1
     cpdef object woken(self, Stream stream)
+    cdef object _have_variables(self)
     cdef object _failed(self, object error)

@@ -123,11 +123,15 @@ class ListenedSocket(Speaker):
 
     def woken(self, stream: Stream) -> None:
         """Have a stream and a context again."""
-        if self._variables is None:
-            self._variables = copy_of(self._callbacks.site.variables)
+        self._have_variables()
         Speaker.woken(self, stream)
 
+    def _have_variables(self) -> None:
+        if self._variables is None:
+            self._variables = copy_of(self._callbacks.site.variables)
+
     def _call(self, callback: Callable[..., object], *args: Any) -> None:
+        self._have_variables()
         try:
             self._variables.run(callback, self, *args)
         except Exception as error:

@@ -2,6 +2,7 @@
 """The sockets of ours in one epoll set: those that are open, those that accept, and the deadlines of those at rest."""
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from libc.errno cimport ENOSPC
@@ -244,6 +245,22 @@ cdef class Sockets(EpollSet):
         if record == NULL or not dozes(record) or record.reader != <PyObject *>receiver:
             raise LookupError(fd)
         return (<Listener>self.places[record.place]).rouse(fd, record)
+
+    def write(self, int fd, Receiver receiver not None, bytes data not None):
+        """Send bytes at `fd`, where the stream of `receiver` dozes in plain; False where it must be recalled for that.
+
+        What the system does not take of them is written by the stream, roused.
+        """
+        cdef Record *record = self.records.get(fd)
+        cdef Py_ssize_t sent, length = PyBytes_GET_SIZE(data)
+        if record == NULL or not dozes(record) or record.reader != <PyObject *>receiver or record.secure != NULL:
+            return False
+        sent = self.kernel.send(fd, PyBytes_AS_STRING(data), length)
+        if sent <= 0:
+            return False
+        if sent < length:
+            (<Listener>self.places[record.place]).rouse(fd, record).write(data[sent:])
+        return True
 
     def hasten(self, owner, double deadline):
         """Bring later deadlines of the streams of `owner` forward that rest as records."""

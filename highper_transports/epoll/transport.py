@@ -74,6 +74,10 @@ class EpollRest(Rest):
         except LookupError:
             return absent(self._transport)
 
+    def write(self, place: int, receiver: Receiver, data: bytes) -> bool:
+        """Send bytes on a stream that dozes; False where it must be recalled."""
+        return self._poller.write(place, receiver, data)
+
 
 @implementer(IListener)
 class EpollListener:

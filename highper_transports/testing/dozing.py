@@ -112,6 +112,10 @@ async def a_stream_that_dozes_can_be_recalled(stage: Stage) -> None:
     if first.place >= 0:
         stream = await stage.in_callback(lambda: rest.recall(first.place, first.far))
         ensure(first.far.stream is stream and first.far.calls == ["woken"], "recall() gives its receiver the stream")
+        sent = await stage.in_callback(lambda: rest.write(second.place, second.far, b"asleep"))
+        ensure(not sent or second.far.calls == [], "a stream that was written to by the way was roused")
+        if sent:
+            await stage.until(lambda: second.near.data == b"asleep", "what is written to one that dozes arrives")
     await stage.in_callback(lambda: rest.rouse(ours))
     ensure(ours.calls.count("roused") == ours.calls.count("dozed"), "somebody of the owner dozes on")
     ensure(theirs.calls.count("roused") == 0, "somebody else's stream was roused")

@@ -29,16 +29,18 @@ class Script:
     """Decides about faults, and about events that nobody caused.
 
     Attributes:
-        recv: what the next calls of `recv` end with.
+        recv, send: what the next calls end with; a positive number is the most they may do.
         lies: events that the set tells besides its own, once.
     """
 
     def __init__(self) -> None:
         self.recv: list[int] = []
+        self.send: list[int] = []
         self.lies: list[tuple[int, int, int]] = []
 
     def call(self, name: str, fd: int, amount: int) -> int:
-        return self.recv.pop(0) if name == "recv" and self.recv else amount
+        planned = {"recv": self.recv, "send": self.send}.get(name)
+        return min(amount, planned.pop(0)) if planned else amount
 
     def accepted(self, fd: int) -> None:
         pass
@@ -277,6 +279,32 @@ def test_an_event_without_a_cause_leaves_it_dozing(play: Play) -> None:
             kept.told.clear()
             kept.data = b""
             kept.stream.doze(inf)
+
+    assert play(main) == []
+
+
+def test_what_the_system_takes_at_once_leaves_a_stream_dozing(play: Play) -> None:
+    """What it takes a part of rouses the stream, which writes the rest; what it does not take changes nothing."""
+
+    async def main(scene: Scene) -> None:
+        peer, kept, place = await scene.dozer()
+        rest = scene.transport.rest
+        assert rest.write(place, kept, b"all of it")
+        assert peer.recv(100) == b"all of it"
+        assert kept.told == []
+        for error in (errno.EAGAIN, errno.EINTR, errno.EPIPE):
+            scene.script.send = [-error]
+            assert not rest.write(place, kept, b"nothing")
+            assert not scene.script.send
+        assert kept.told == []
+        scene.script.send = [3]
+        assert rest.write(place, kept, b"some of it")
+        assert kept.told == ["woken"]
+        assert peer.recv(10, socket.MSG_WAITALL) == b"some of it"
+        assert not rest.write(place, kept, b"it is awake")
+        assert kept.stream.doze(inf) == place
+        other = (await scene.dozer())[1]
+        assert not rest.write(place, other, b"of somebody else")
 
     assert play(main) == []
 
