@@ -134,8 +134,7 @@ class TestClient:
         known = {name.lower() for name, _ in lines}
         if "host" not in known:
             lines.insert(0, ("host", "testserver"))
-        if self.cookies and "cookie" not in known:
-            lines.append(("cookie", "; ".join([f"{name}={value}" for name, value in self.cookies.items()])))
+        self._add_cookies(lines)
         if content is not None and not known & {"content-length", "transfer-encoding"}:
             framing = ("content-length", str(len(content))) if isinstance(content, bytes) else _CHUNKED
             lines.append(framing)
@@ -188,8 +187,7 @@ class TestClient:
     ) -> Connecting:
         """Open a WebSocket: `async with client.websocket("/ws") as socket`. Options as for `highper_http.connect`."""
         lines = [*self._headers, *_pairs(headers)]
-        if self.cookies:
-            lines.append(("cookie", "; ".join([f"{name}={value}" for name, value in self.cookies.items()])))
+        self._add_cookies(lines)
         connecting = connect(
             "ws://testserver" + quote(path, safe=_TARGET_SAFE),
             subprotocols=subprotocols,
@@ -224,6 +222,11 @@ class TestClient:
         await self.transport.connect(self.server.addresses[0], attach)
         self._drivers.append(opened[0])
         return opened[0]
+
+    def _add_cookies(self, lines: list[tuple[str, str]]) -> None:
+        """Send what is held, unless the caller says otherwise."""
+        if self.cookies and all(name.lower() != "cookie" for name, _ in lines):
+            lines.append(("cookie", "; ".join([f"{name}={value}" for name, value in self.cookies.items()])))
 
     def _learn(self, head: ResponseHead | InformationalResponse) -> None:
         for line in head.headers.all(b"set-cookie"):

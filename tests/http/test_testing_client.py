@@ -135,6 +135,11 @@ def talkative() -> App:
         await socket.accept()
         await socket.receive()
 
+    @app.websocket("/cookies")
+    async def cookies(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_text(", ".join(socket.headers.all("cookie")))
+
     @app.websocket("/private")
     async def private(socket: WebSocket) -> None:
         await socket.deny(401, "who are you?", headers=[("set-cookie", "asked=once")])
@@ -200,3 +205,7 @@ def test_cookies_that_open_or_deny_a_websocket_are_kept() -> None:
         with client.websocket("/echo"):
             pass
         assert client.cookies == {"asked": "once", "seen": "yes"}
+        with client.websocket("/cookies") as socket:
+            assert socket.receive() == "asked=once; seen=yes"
+        with client.websocket("/cookies", headers={"Cookie": "mine=1"}) as socket:
+            assert socket.receive() == "mine=1"
