@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextvars
 import gc
 import subprocess
@@ -366,6 +367,37 @@ def test_a_collection_while_a_task_is_made_loses_no_callback(provider: type[Asyn
 
     provider.run(main)
     assert sorted(called) == list(range(made))
+
+
+def test_loops_of_several_threads_start_their_tasks(provider: type[AsyncioTransport]) -> None:
+    """What a task asks for while it is made is never taken for what another thread's asks."""
+    made, threads = 500, 3
+
+    async def handler(outlives: bool) -> bool:
+        if outlives:
+            await asyncio.sleep(0)
+        return asyncio.current_task() in asyncio.all_tasks()
+
+    async def main(transport: Any) -> int:
+        tasks: list[asyncio.Task[bool]] = []
+        ended = transport.waiter()
+
+        def event() -> None:
+            tasks.append(transport.spawn(handler(len(tasks) % 2 == 0), contextvars.copy_context()))
+            transport.call_soon(event if len(tasks) < made else ended.wake)
+
+        transport.call_soon(event)
+        await ended
+        return sum(await asyncio.gather(*tasks))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+            runs = [pool.submit(provider.run, main) for _ in range(threads)]
+            assert [run.result(timeout=60) for run in runs] == [made] * threads
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_a_registered_object_leaves_its_set_when_it_dies() -> None:
