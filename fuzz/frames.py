@@ -3,7 +3,8 @@
 The first byte of an input sets the stage: role, small bounds, compression, gathering, end of input. After it come the
 frames themselves (`raw`), or bytes that spell valid frames and edits of them (`valid`).
 
-a. Any fragmentation of the same bytes gives the same messages, control events, fault, state and output.
+a. Any fragmentation of the same bytes gives the same messages, control events, fault, state and output; both engines
+   tell a fault behind the same byte.
 d. Only the documented exception leaves the parser, and the fault stays.
 e. Messages are no longer than their bound, and without compression no longer than what came.
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from readings import pieces_of
 from settings import ENGINE, OTHER_ENGINE, START_VALID, cuts_of, is_sampled
@@ -66,6 +67,7 @@ class SocketReading:
     state: str
     written: bytes
     must_close: bool
+    refused_at: int = field(compare=False)  # bytes that had been received when the fault was told, -1 for none
 
 
 def one_input(data: bytes) -> None:
@@ -92,6 +94,7 @@ def check(stream: bytes, stage: Stage, *, sampled: bool = True) -> None:
     if sampled:
         other = _read(OTHER_ENGINE, stage, pieces)
         assert cut == other, ("engines", stage, cut, other)
+        assert cut.refused_at == other.refused_at, ("engines, where", stage, cut, other)
 
 
 def _read(engine: str, stage: Stage, pieces: Sequence[bytes]) -> SocketReading:
@@ -109,7 +112,9 @@ def _read(engine: str, stage: Stage, pieces: Sequence[bytes]) -> SocketReading:
     text, data = "", b""
     faults: set[Fault] = set()
     written = b""
+    received, refused_at = 0, -1
     for now, piece in enumerate([*pieces, b""] if stage.end else pieces):
+        received += len(piece)
         socket.receive_data(piece, float(now))
         try:
             while (event := socket.next_event()) is not NEED_DATA:
@@ -127,13 +132,15 @@ def _read(engine: str, stage: Stage, pieces: Sequence[bytes]) -> SocketReading:
                     assert isinstance(event, Event), event
                     controls.append(event)
         except RemoteProtocolError as error:
+            refused_at = received if not faults else refused_at
             faults.add(error.fault)
         assert len(faults) <= 1, ("the fault did not stay", faults)
         written += socket.data_to_send()
     fault = next(iter(faults), Fault.NONE)
     if settings is not None and fault is Fault.DEFLATE_INVALID:
         fault = Fault.TEXT_INVALID
-    return SocketReading(tuple(messages), tuple(controls), fault, socket.state.name, written, socket.must_close)
+    shown = tuple(messages), tuple(controls)
+    return SocketReading(*shown, fault, socket.state.name, written, socket.must_close, refused_at)
 
 
 # Spelling
