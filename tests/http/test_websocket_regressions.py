@@ -435,6 +435,49 @@ def test_crash_on_odd_bytes(line: bytes, caplog: pytest.LogCaptureFixture) -> No
     assert caplog.records == []
 
 
+# hosts and names that are trusted
+
+
+@pytest.mark.parametrize(
+    ("was", "instead", "status"),
+    [
+        (b"host: site.example\r\n", b"", b"400"),
+        (b"host: site.example\r\n", b"host: site.example\r\nhost: evil.example\r\n", b"400"),
+        (b"host: site.example\r\n", b"host: evil.example/?site.example\r\n", b"400"),
+        (b"\r\n\r\n", b"\r\norigin: http://evil.example\r\nx-forwarded-host: evil.example\r\n\r\n", b"403"),
+        (b"\r\n\r\n", b"\r\norigin: http://site.example.evil.example\r\n\r\n", b"403"),
+        (b"\r\n\r\n", b"\r\norigin: http://evil.example#site.example\r\n\r\n", b"403"),
+        (b"\r\n\r\n", b"\r\norigin : http://site.example\r\n\r\n", b"400"),
+        (b"sec-websocket-key:", b"sec_websocket_key:", b"400"),
+        (b"sec-websocket-version:", b"sec_websocket_version:", b"426"),
+        (b"upgrade: websocket", b"upgrade: webso\xe2\x84\xaaet", b"400"),
+    ],
+)
+def test_host_trusted_and_names_normalised(was: bytes, instead: bytes, status: bytes, engine_name: str) -> None:
+    """Starlette CVE-2026-48710, aiohttp CVE-2023-37276: no host that nobody said, no name that is another."""
+    app = App(limits=PATIENT)
+    opened = []
+
+    @app.websocket("/")
+    async def never(socket: WebSocket) -> None:
+        opened.append(socket)
+        await socket.accept()
+
+    async def main(transport: MemoryTransport) -> None:
+        async with served(transport, app, engine_name) as site:
+            peer = await transport.dial(site.address)
+            opening = UPGRADE % (b"/", b"")
+            assert was in opening
+            peer.send(opening.replace(was, instead))
+            answer = await peer.receive_until(b"\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 " + status), answer
+            assert opened == []
+            peer.close()
+            (await Hand.dial(site)).peer.close()
+
+    run(main)
+
+
 # hang after a late error
 
 
