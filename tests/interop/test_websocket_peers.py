@@ -186,6 +186,9 @@ def test_wsproto_as_a_client(url: str, path: str) -> None:
             assert client.receive() == message
         client.send(wsproto.events.Ping(b"there?"))
         assert client.receive() == wsproto.events.Pong(b"there?")
+        client.send(wsproto.events.Message(data="frag", message_finished=False))
+        client.send(wsproto.events.Message(data="ments"))
+        assert client.receive() == "fragments"
         client.send(wsproto.events.Message(data="close 4001 enough"))
         end = client.receive()
         assert (end.code, end.reason) == (4001, "enough")
