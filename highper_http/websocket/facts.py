@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from highper_core.context import Locals
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from .settings import SocketSettings
 
 __all__ = ["SocketFacts"]
+
+logger = logging.getLogger("highper.error")
 
 
 class SocketFacts(WebSocketDriver):
@@ -176,4 +179,7 @@ class SocketFacts(WebSocketDriver):
         if self._extras is not None:
             watchers, self._extras.watchers = self._extras.watchers, []
             for watcher in watchers:
-                watcher(self)
+                try:
+                    watcher(self)
+                except Exception:
+                    logger.exception("what was to be told of the end of a WebSocket failed")

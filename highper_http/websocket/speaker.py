@@ -234,8 +234,9 @@ class Speaker(SocketFacts):
         if self._have_backlog().add(message, key):
             return True
         if self._settings.policy == Policy.CLOSE:
-            self._backlog = None
+            backlog, self._backlog = self._have_backlog(), None
             self._shut(TRY_AGAIN_LATER, "too slow")
+            backlog.clear()
         return False
 
     def _have_backlog(self) -> Backlog:

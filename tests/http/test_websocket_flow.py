@@ -307,6 +307,61 @@ class TestSending:
 
         play(app, main)
 
+    def test_who_streams_to_a_slow_peer_that_is_given_up_is_told(self, play: Play) -> None:
+        app = App()
+        told: list[int] = []
+
+        @app.websocket("/ws", policy="close")
+        async def ws(socket: WebSocket) -> None:
+            async def flood() -> None:
+                async with socket.stream() as send:
+                    while True:
+                        await send(bytes(10_000))
+
+            async def speak() -> None:
+                with pytest.raises(WebSocketClosed) as caught:
+                    await flood()
+                told.append(caught.value.code)
+
+            await socket.accept()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(speak())
+                while not socket.pressed:
+                    await asyncio.sleep(0.01)
+                while socket.try_send("x" * 1000):
+                    pass
+
+        async def main(site: Served) -> None:
+            peer = await deaf(site)
+            await asyncio.sleep(5)
+            assert told == [1013]
+            peer.close()
+            await site.settle()
+
+        play(app, main)
+
+    def test_who_is_told_of_the_end_may_fail(self, play: Play, caplog: pytest.LogCaptureFixture) -> None:
+        app = App()
+        told: list[Any] = []
+
+        @app.websocket("/ws")
+        async def ws(socket: WebSocket) -> None:
+            await socket.accept()
+            socket.on_closed(lambda socket: 1 / 0)
+            socket.on_closed(told.append)
+            with pytest.raises(WebSocketClosed) as caught:
+                await socket.receive()
+            told.append(caught.value.code)
+
+        async def main(site: Served) -> None:
+            async with site.socket("/ws"):
+                pass
+            await site.settle()
+            assert told[1:] == [1000]
+            assert "ZeroDivisionError" in caplog.text
+
+        play(app, main)
+
     def test_post_never_waits(self, play: Play) -> None:
         """Framed messages go at once, wait within the bound, or are dropped and that is told."""
         app = App()
