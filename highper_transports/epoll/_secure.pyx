@@ -160,7 +160,12 @@ cdef class SecureStream(EpollStream):
             self.poller.later(self._resumed)
 
     def _resumed(self):
-        self._catch_up(self.poller.now)
+        try:
+            self._catch_up(self.poller.now)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            self.poller.receiver_failed(self, error)
 
     def receive_into(self, intake):
         """Write content into the room of `intake`, until it is full or None is given."""

@@ -30,6 +30,7 @@ cdef class EpollSet:
     cdef int _flush(self, Outgoing stream) except -1
     cdef int later(self, object item) except -1
     cdef int report(self, str message, object error) except -1
+    cdef int receiver_failed(self, Outgoing stream, object error) except -1
 
     cdef int _run_pending(self) except -1
     cdef int _attach(self) except -1

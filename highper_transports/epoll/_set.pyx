@@ -108,8 +108,7 @@ cdef class EpollSet:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            self.report("receiver of a stream failed", error)
-            stream.end(error)
+            self.receiver_failed(stream, error)
         return 0
 
     # What is to be called soon
@@ -178,4 +177,10 @@ cdef class EpollSet:
     cdef int report(self, str message, object error) except -1:
         """Tell the loop's exception handler."""
         self.loop.call_exception_handler({"message": message, "exception": error})
+        return 0
+
+    cdef int receiver_failed(self, Outgoing stream, object error) except -1:
+        """Tell so, and end the stream: its receiver is in no known state."""
+        self.report("receiver of a stream failed", error)
+        stream.end(error)
         return 0

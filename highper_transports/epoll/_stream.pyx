@@ -127,8 +127,7 @@ cdef class EpollStream(Outgoing):
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            self.poller.report("receiver of a stream failed", error)
-            self.end(error)
+            self.poller.receiver_failed(self, error)
 
     cdef int _deliver_early(self, bytes data) except -1:
         cdef Py_ssize_t count

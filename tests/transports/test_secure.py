@@ -350,6 +350,32 @@ def test_the_end_waits_for_a_reader_that_pauses_where_it_is_told_the_last_bytes(
     play(scene, receives=True)
 
 
+def test_who_fails_on_an_end_that_waited_is_ended(play: Callable[..., None]) -> None:
+    """As it is for what is told at once."""
+    told: list[str] = []
+
+    class Failing(Receiver):
+        def ended(self) -> None:
+            raise ValueError("at the end")
+
+        def lost(self, error: BaseException | None) -> None:
+            told.append(f"lost: {error}")
+
+    async def scene(site: Site) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(str(context["exception"])))
+        peer = await site.peer()
+        near = site.made[0]
+        near.answer = lambda recorder: recorder.stream.pause_reading()
+        await peer.send(peer.sealed(b"last") + peer.farewell())
+        await site.until(lambda: near.data == b"last")
+        near.stream.receiver = Failing()
+        near.stream.resume_reading()
+        await site.until(lambda: told == ["at the end", "lost: at the end"])
+        peer.close()
+
+    play(scene, receives=True)
+
+
 # Ends
 
 
