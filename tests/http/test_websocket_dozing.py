@@ -6,16 +6,19 @@ import asyncio
 import gc
 import socket as sockets
 from contextvars import Context, ContextVar
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support.sockets import UPGRADE, Served
+from support.sockets import PATIENT, UPGRADE, Served
+from support.tls_peer import certificates
 from support.websocket_play import Play, play
 
 from highper_core.websocket import WebSocket as Core
 from highper_http import App, Limits, WebSocket, WebSocketClosed, WebSocketListener
 from highper_http.hub import Hub
 from highper_http.websocket import ListenedSocket
+from highper_http.websocket.connecting import connect
 from highper_http.websocket.speaker import Speaker
 
 __all__ = ["play"]
@@ -479,3 +482,27 @@ def test_its_request_can_be_asked_at_rest(play: Play) -> None:
             assert socket.request.client == before
 
     play(app, main)
+
+
+def test_a_secured_socket_rests_too(play: Play, tmp_path: Path) -> None:
+    """Its TLS session stays with the record: messages go both ways afterwards, and the end is a clean one."""
+    server_tls, client_tls = certificates(tmp_path)
+    echo = Echo()
+
+    async def main(site: Served) -> None:
+        if not over_sockets(site):
+            return
+        url = f"wss://127.0.0.1:{site.address[1]}/ws"
+        async with connect(url, ssl=client_tls.context, transport=site.transport, limits=PATIENT) as socket:
+            for turn in range(3):
+                await socket.send_text(f"question {turn}")
+                assert await socket.receive() == f"question {turn}"
+                assert lull(site) == expected(site, 1)
+                echo.sockets[0].try_send("from the other side")
+                assert await socket.receive() == "from the other side"
+                lull(site)
+            await socket.close(4002)
+        await site.settle()
+        assert [code for code, _ in echo.closed] == [4002]
+
+    play(listening(echo), main, ssl=server_tls.context)
