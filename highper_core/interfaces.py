@@ -102,7 +102,8 @@ class IWebSocketConnection(Interface):
     """Protocol state of one WebSocket behind its opening handshake: bytes and events, both ways.
 
     Not promised: thread safety; where messages are cut into fragments; how much of a message was shown before a fault;
-    of a compressed text that is neither DEFLATE nor UTF-8, which of the two faults it is.
+    of a compressed text that is neither DEFLATE nor UTF-8, which of the two faults it is; that a peer is refused whose
+    compressed message reaches behind a window smaller than 32 KiB that was agreed on.
     """
 
     role = Attribute("Our side.")
