@@ -6,6 +6,7 @@ from ._native cimport Step, resume
 
 
 cdef int NEW, WAITING, RUNNING
+cdef object CoroutineType
 
 
 cdef class Around(Step):

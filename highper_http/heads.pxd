@@ -5,7 +5,9 @@ cimport cython
 from highper_core.events cimport Response as ResponseHead, response_head
 
 from ._native cimport is_text
+from .date cimport http_date
 
+cdef int PLAIN_HEADS
 cdef dict _heads
 cdef bytes _heads_date
 cdef dict _names

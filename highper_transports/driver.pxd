@@ -13,6 +13,8 @@ from .stream cimport Receiver, Stream
 # of `outlet` and `timers`, as C knows them
 cdef int CLOSING, GONE, LINGERING, TAKEN_OVER
 cdef double NEVER
+# of `events`, looked at for every event
+cdef object NEED_DATA, PAUSED
 
 
 cdef class Driver(Outlet):

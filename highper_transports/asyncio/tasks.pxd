@@ -3,6 +3,7 @@
 from ._native cimport FirstStep, Registration, TaskMaker, run_in
 
 cdef FirstStep first
+cdef object current_task
 
 
 cdef class TaskStarter:

@@ -60,7 +60,7 @@ class TaskStarter:
         self._running: set[Task[Any]] = set()
         self._forget = self._running.discard  # one for all tasks, and no copy of a context for each
         self._maker = TaskMaker(Task, loop=loop)
-        self._eager = TaskMaker(Task, loop=loop, eager_start=True)
+        self._eager = TaskMaker(Task, loop=loop, eager_start=True) if NATIVE else None
         self._registration: Registration | None = None
         if isinstance(loop, EagerLoop):
             answer_tasks(loop, not NATIVE)
@@ -75,7 +75,7 @@ class TaskStarter:
         """Return a new task whose first step has run, where that is possible."""
         if self._registration is not None:
             task = self._start_kept(coroutine, context, name)
-        elif NATIVE and current_task(self._loop) is None:
+        elif self._eager is not None and current_task(self._loop) is None:
             task = self._eager.make(coroutine, context, name)
         else:
             task = self._maker.make(coroutine, context, name)
