@@ -1,4 +1,10 @@
-"""A process that has opened many WebSockets, as server and as client, holds no more than after a few."""
+"""A process that has opened many WebSockets, as server and as client, holds no more than after a few.
+
+HIGHPER_LEAK_SOCKETS says how many. Measured once with 100,000, of which 20,000 are warm-up (CPython 3.11.7, Linux, the
+fast engine), growth for each 1,000 behind the warm-up:
+
+    epoll    resident memory 205 bytes (16 KiB in all), objects none, descriptors none
+"""
 
 from __future__ import annotations
 
