@@ -7,6 +7,9 @@ from .route cimport Route
 from .tree cimport State
 
 
+cdef int _REST
+
+
 cdef class MethodRoutes:
     cdef readonly dict static
     cdef readonly State start
