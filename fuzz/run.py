@@ -117,7 +117,7 @@ def _fuzz(program: Path, harness: str, start: str, share: float, options: argpar
         features,
         kept,
         _number(log, r"peak_rss_mb:\s+(\d+)"),
-        len(list(corpus.iterdir())),
+        len(list(corpus.iterdir())) if replay else 0,
         finding,
     )
 

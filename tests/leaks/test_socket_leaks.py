@@ -4,6 +4,7 @@ HIGHPER_LEAK_SOCKETS says how many. Measured once with 100,000, of which 20,000 
 fast engine), growth for each 1,000 behind the warm-up:
 
     epoll    resident memory 205 bytes (16 KiB in all), objects none, descriptors none
+    asyncio  resident memory 717 bytes (56 KiB in all), objects none, descriptors none
 """
 
 from __future__ import annotations
