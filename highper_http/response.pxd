@@ -10,7 +10,7 @@ from highper_transports.exchange cimport Exchange
 from .heads cimport field_line, own_head, plain_head
 
 
-cdef object orjson, msgpack
+cdef object dumps
 cdef bytes TEXT, HTML, JSON, MSGPACK, BYTES
 cdef int OPEN, FINISHED, SWITCHING, STREAMING, HEAD_SENT, SENT
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
 import msgpack  # type: ignore[import-untyped]
-import orjson
+from orjson import dumps
 
 from highper_core.context import Part
 from highper_core.events import END_OF_MESSAGE, EndOfMessage
@@ -195,7 +195,7 @@ class Response(Part):
         Raises:
             TypeError: `value` has no form in JSON.
         """
-        return self._finish(orjson.dumps(value) if default is None else orjson.dumps(value, default), JSON)
+        return self._finish(dumps(value) if default is None else dumps(value, default), JSON)
 
     def msgpack(self, value: Any, *, default: Callable[[Any], Any] | None = None) -> Response:
         """Answer with MessagePack."""
