@@ -47,14 +47,17 @@ class Engine:
     Args:
         name: its name in the registry.
         http_connection: class of its HTTP connections.
+        websocket_connection: class of its WebSockets; None for that of the engine which is called `name` here.
     """
 
     __slots__ = ("name", "http_connection", "_websocket")
 
-    def __init__(self, name: str, http_connection: type[Connection]) -> None:
+    def __init__(
+        self, name: str, http_connection: type[Connection], websocket_connection: type[WebSocket] | None = None
+    ) -> None:
         self.name = name
         self.http_connection = http_connection
-        self._websocket: type[WebSocket] | None = None
+        self._websocket = websocket_connection
 
     def http(self, role: Role, limits: Limits) -> Connection:
         """Return a fresh HTTP connection."""
@@ -71,9 +74,11 @@ class Engine:
         """Return a fresh WebSocket, whose opening handshake is done.
 
         Raises:
-            EngineUnavailable: it cannot be loaded.
+            EngineUnavailable: it cannot be loaded, or this engine has none.
         """
         if self._websocket is None:
+            if self.name not in WEBSOCKETS:
+                raise EngineUnavailable(f"the engine {self.name!r} has no WebSockets")
             self._websocket = _imported(self.name, *WEBSOCKETS[self.name])
         return self._websocket(role, limits, deflate, mask_source, gather)
 

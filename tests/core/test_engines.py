@@ -8,6 +8,9 @@ import sys
 import pytest
 
 from highper_core import Connection, EngineUnavailable, HttpConnection, Limits, Role, available, engine, engines
+from highper_core.engines import Engine
+from highper_core.engines.portable.http import PortableHttpConnection
+from highper_core.engines.portable.websocket import PortableWebSocket
 
 
 @pytest.fixture(autouse=True)
@@ -99,3 +102,16 @@ def test_an_engine_is_imported_when_it_is_used() -> None:
     )
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+def test_an_engine_of_others_brings_its_websockets() -> None:
+    class Own(PortableWebSocket):
+        pass
+
+    made = Engine("theirs", PortableHttpConnection, Own).websocket(Role.SERVER, Limits())
+    assert type(made) is Own
+
+
+def test_an_engine_of_others_without_websockets_says_so() -> None:
+    with pytest.raises(EngineUnavailable, match="'theirs' has no WebSockets"):
+        Engine("theirs", PortableHttpConnection).websocket(Role.SERVER, Limits())
