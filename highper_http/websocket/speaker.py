@@ -21,7 +21,7 @@ from .backlog import COMPRESSED, FRAMED, PLAIN, STREAM, Backlog, Waiting
 from .facts import SocketFacts
 from .settings import Policy, SocketSettings
 from .streams import OutgoingStream
-from .waits import DONE, breathe, framed
+from .waits import DONE, Ending, breathe, framed
 
 if TYPE_CHECKING:
     from highper_core.websocket import WebSocket as Core
@@ -339,8 +339,8 @@ class Speaker(SocketFacts):
 
     # Ending
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Send what waits and Close, and wait until the peer has answered, at most `websocket_close_timeout` seconds.
+    def close(self, code: int = 1000, reason: str = "") -> Ending:
+        """Send what waits and Close; await it to wait for the peer's, at most `websocket_close_timeout` seconds.
 
         Args:
             code: close code.
@@ -350,7 +350,7 @@ class Speaker(SocketFacts):
             LocalProtocolError: a code or reason that may not be sent.
         """
         self._shut(code, reason)
-        await self.wait_closed()
+        return Ending(self)
 
     async def wait_closed(self) -> None:
         """Wait until the stream is gone."""

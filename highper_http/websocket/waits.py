@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .backlog import Waiting
     from .speaker import Speaker
 
-__all__ = ["DONE", "Extras", "breathe", "framed"]
+__all__ = ["DONE", "Ending", "Extras", "breathe", "framed"]
 
 
 class _Done:
@@ -62,6 +62,37 @@ async def framed(socket: Speaker, message: Waiting) -> None:
         raise
     if not message.framed:
         socket._refuse()
+
+
+class Ending:
+    """The wait for the end of a WebSocket: a coroutine that nobody has to await."""
+
+    __slots__ = ("_socket", "_wait")
+
+    def __init__(self, socket: Speaker) -> None:
+        self._socket = socket
+        self._wait: Any = None
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._begun().__await__()  # type: ignore[no-any-return]
+
+    def send(self, value: object) -> Any:
+        """Wait on."""
+        return self._begun().send(value)
+
+    def throw(self, kind: Any, value: Any = None, trace: Any = None) -> Any:
+        """Raise where it waits."""
+        return self._begun().throw(kind if value is None else value)
+
+    def close(self) -> None:
+        """Give the wait up."""
+        if self._wait is not None:
+            self._wait.close()
+
+    def _begun(self) -> Any:
+        if self._wait is None:
+            self._wait = self._socket.wait_closed()
+        return self._wait
 
 
 class Extras:

@@ -167,6 +167,49 @@ def test_a_callback_that_raises_closes_its_socket_alone(play: Play, caplog: pyte
     assert "Fails failed" in caplog.text
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_callback_may_close_without_waiting(play: Play) -> None:
+    app = App()
+
+    @app.websocket("/ws")
+    class Closing(WebSocketListener):
+        def on_text(self, socket: ListenedSocket, text: str) -> None:
+            socket.try_send("last words")
+            socket.close(4001, text)
+
+    async def main(site: Served) -> None:
+        async with site.socket("/ws") as socket:
+            await socket.send_text("that is enough")
+            assert await socket.receive() == "last words"
+            with pytest.raises(WebSocketClosed) as caught:
+                await socket.receive()
+            assert (caught.value.code, caught.value.reason) == (4001, "that is enough")
+        await site.settle()
+
+    play(app, main)
+
+
+def test_closing_may_be_waited_for_in_a_task(play: Play) -> None:
+    app = App()
+
+    @app.websocket("/ws")
+    class Silent(WebSocketListener):
+        pass
+
+    async def main(site: Served) -> None:
+        async with site.socket("/ws") as socket:
+            closing = asyncio.create_task(socket.close(4002))
+            await closing
+            assert socket.close_code == 4002
+            given_up = asyncio.create_task(socket.close())
+            given_up.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await given_up
+        await site.settle()
+
+    play(app, main)
+
+
 def test_each_socket_keeps_its_own_context(play: Play) -> None:
     variable: ContextVar[str] = ContextVar("variable", default="unset")
     app = App()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from highper_core.limits import Limits
 from highper_core.permessage_deflate import DeflateSettings
 from highper_http import App, Request, Response, WebSocket, WebSocketListener
@@ -12,8 +10,6 @@ from highper_http.websocket import ListenedSocket
 
 LARGE = Limits(websocket_message=16 << 20)
 KEPT = DeflateSettings(server_no_context_takeover=False, client_no_context_takeover=False, memory=1 << 20)
-
-CLOSING: set[asyncio.Task[None]] = set()
 
 app = App(limits=LARGE)
 hub = Hub()
@@ -69,9 +65,7 @@ class Listener(WebSocketListener):
     def on_message(self, socket: ListenedSocket, message: str | bytes) -> None:
         if isinstance(message, str) and message.startswith("close "):
             _, code, reason = message.split(" ", 2)
-            closing = asyncio.get_running_loop().create_task(socket.close(int(code), reason))
-            CLOSING.add(closing)
-            closing.add_done_callback(CLOSING.discard)
+            socket.close(int(code), reason)
         else:
             assert socket.try_send(message)
 
