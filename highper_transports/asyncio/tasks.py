@@ -32,9 +32,9 @@ class EagerLoop:
 
 
 def _registration() -> Registration:
-    """Let asyncio's set of all tasks take a new one by compiled code, and on 3.11 only if it outlives its first step.
+    """Let asyncio's set of all tasks take a new one by compiled code, and later where a starter keeps its first step.
 
-    It is among them all the same. Later versions do so themselves.
+    Later versions of Python do so themselves.
     """
     every: WeakSet[Any] = tasks._all_tasks  # type: ignore[attr-defined]
     if "add" not in vars(every):
@@ -62,11 +62,12 @@ class TaskStarter:
         self._maker = TaskMaker(Task, loop=loop)
         self._eager = TaskMaker(Task, loop=loop, eager_start=True) if NATIVE else None
         self._registration: Registration | None = None
+        registration = None if NATIVE else _registration()
         if isinstance(loop, EagerLoop):
             answer_tasks(loop, not NATIVE)
-            if not NATIVE:
-                self._registration = _registration()
-                self._registration.add_stepping(self)
+            if registration is not None:
+                registration.add_stepping(self)
+                self._registration = registration
 
     def __len__(self) -> int:
         return len(self._running)
