@@ -32,7 +32,7 @@ class EagerLoop:
 
 
 def _registration() -> Registration:
-    """Let asyncio's set of all tasks take a new one by compiled code, and later where a starter keeps its first step.
+    """Let asyncio's set of all tasks take a new one by compiled code; where its first step is kept, once it outlives that.
 
     Later versions of Python do so themselves.
     """
