@@ -32,7 +32,7 @@ class EagerLoop:
 
 
 def _registration() -> Registration:
-    """Let asyncio's set of all tasks take a new one by compiled code; where its first step is kept, once it outlives that.
+    """Let asyncio's set of all tasks take a new one by compiled code: one whose first step is kept, if it outlives it.
 
     Later versions of Python do so themselves.
     """
