@@ -3,6 +3,7 @@
 
 cdef class TaskMaker:
     cdef type kind
+    cdef bint late
     cdef dict options
     cdef object name
 
@@ -11,7 +12,6 @@ cdef class TaskMaker:
 
 cdef class FirstStep:
     cdef public object context
-    cdef public object task
     cdef public object step
 
 

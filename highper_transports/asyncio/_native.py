@@ -8,7 +8,7 @@ from contextvars import Context
 from typing import Any
 from weakref import WeakSet
 
-__all__ = ["FirstStep", "Registration", "TaskMaker", "answer_tasks", "first", "run_in"]
+__all__ = ["FirstStep", "Registration", "TaskMaker", "answer_tasks", "run_in"]
 
 
 class TaskMaker:
@@ -16,7 +16,7 @@ class TaskMaker:
 
     __slots__ = ("_kind", "_options")
 
-    def __init__(self, kind: type[Task[Any]], **options: Any) -> None:
+    def __init__(self, kind: type[Task[Any]], late: bool, **options: Any) -> None:
         self._kind = kind
         self._options = options
 
@@ -35,30 +35,33 @@ def run_in(context: Context, step: Callable[[], Any]) -> Any:
 
 
 class FirstStep:
-    """What a task asks for while it is made: its first step.
+    """What is asked of one loop while a task is made.
 
     Attributes:
-        context: of the task that is being made; None while none is.
-        task: it; None here, where it is registered as ever.
+        context: of that task; None while none is made.
         step: its first step, which `call_soon` has kept back, or None.
     """
 
-    __slots__ = ("context", "step", "task")
+    __slots__ = ("context", "step")
 
     def __init__(self) -> None:
         self.context: Context | None = None
-        self.task: Task[Any] | None = None
         self.step: Callable[..., object] | None = None
 
 
-first = FirstStep()
+def answer_tasks(loop: Any, keep: bool) -> FirstStep | None:
+    """Have a loop keep the first step of a task back while it is made, if so.
 
-
-def answer_tasks(loop: Any, keep: bool) -> None:
-    """Have a loop keep back what `first` is asked for, if so. Idempotent."""
-    if not keep or "call_soon" in vars(loop):
-        return
+    Returns:
+        where that is kept; None where it is not.
+    """
+    if not keep:
+        return None
     call_soon = loop.call_soon
+    known: FirstStep | None = getattr(call_soon, "first", None)
+    if known is not None:
+        return known
+    first = FirstStep()
 
     def call_soon_or_keep(callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
         if context is not None and context is first.context:
@@ -66,7 +69,9 @@ def answer_tasks(loop: Any, keep: bool) -> None:
             return None
         return call_soon(callback, *args, context=context)
 
+    call_soon_or_keep.first = first  # type: ignore[attr-defined]
     loop.call_soon = call_soon_or_keep
+    return first
 
 
 class Registration:

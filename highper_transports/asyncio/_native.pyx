@@ -23,28 +23,39 @@ cdef extern from "Python.h":
     int PyContext_Exit(object context) except -1
 
 
+cdef object _made = None  # the task that is being made, of those that are registered later
+
+
 cdef class TaskMaker:
     """Makes tasks: `kind(coroutine, **options, context=context, name=name)`.
 
     The dictionary that a constructor is given is made once and written to, which spares one a task. So it is not
     written before the object is there, whose making may collect garbage and start others.
+
+    Args:
+        late: whoever has them made registers them.
     """
 
-    def __init__(self, type kind, **options):
+    def __init__(self, type kind, bint late, **options):
         self.kind = kind
+        self.late = late
         self.options = options
 
     cpdef object make(self, object coroutine, object context, object name):
         """Return a new task."""
+        global _made
         cdef PyTypeObject *slots = <PyTypeObject *>self.kind
         cdef object task = slots.tp_new(self.kind, (), NULL)
         cdef tuple arguments = (coroutine,)
-        if context is _first.context:
-            _first.task = task
         self.options["context"] = context
         if name is not self.name:
             self.options["name"] = self.name = name
-        slots.tp_init(task, arguments, <PyObject *>self.options)
+        if self.late:
+            _made = task
+        try:
+            slots.tp_init(task, arguments, <PyObject *>self.options)
+        finally:
+            _made = None
         self.options["context"] = None  # what a request left there ends with it
         return task
 
@@ -65,34 +76,31 @@ cpdef object run_in(object context, object step):
 # Keeping a first step back
 
 cdef class FirstStep:
-    """What a task asks for while it is made: its first step, and to be among all tasks.
+    """What is asked of one loop while a task is made.
 
     Attributes:
-        context: of the task that is being made; None while none is.
-        task: it.
+        context: of that task; None while none is made.
         step: its first step, which `call_soon` has kept back, or None.
     """
-
-
-first = FirstStep()
-cdef FirstStep _first = first
 
 
 cdef class _Plainly:
     cdef object call_soon  # a loop's own
     cdef dict variables  # its attributes
+    cdef readonly FirstStep first
 
 
 cdef object _call_soon(_Plainly loop, PyObject **arguments, Py_ssize_t count, PyObject *names):
     """Call soon, as the loop does; but keep back what is asked for in the context of the first step."""
+    cdef FirstStep first = loop.first
     if (
         count == 1
         and names != NULL
-        and arguments[1] == <PyObject *>_first.context
-        and _first.context is not None
+        and arguments[1] == <PyObject *>first.context
+        and first.context is not None
         and len(<tuple>names) == 1
     ):
-        _first.step = <object>arguments[0]
+        first.step = <object>arguments[0]
         return None
     return PyObject_Vectorcall(loop.call_soon, arguments, count, names)
 
@@ -109,18 +117,26 @@ cdef PyMethodDef[2] _asked = [
 
 
 def answer_tasks(loop, bint keep):
-    """Have a loop answer sooner what a task asks it while it is made; keep its first step back, if so. Idempotent."""
+    """Have a loop answer sooner what a task asks it while it is made, and keep its first step back, if so.
+
+    Returns:
+        where that is kept; None where it is not.
+    """
     cdef _Plainly plainly
     cdef dict variables = vars(loop)
-    if "call_soon" in variables or "get_debug" in variables:
-        return
+    known = getattr(variables.get("call_soon"), "__self__", None)
+    if isinstance(known, _Plainly):
+        return (<_Plainly>known).first
     plainly = _Plainly()
     plainly.call_soon = loop.call_soon
     plainly.variables = variables
-    if type(loop).get_debug is BaseEventLoop.get_debug:
+    plainly.first = FirstStep()
+    if "get_debug" not in variables and type(loop).get_debug is BaseEventLoop.get_debug:
         loop.get_debug = PyCFunction_New(&_asked[1], plainly)
-    if keep:
-        loop.call_soon = PyCFunction_New(&_asked[0], plainly)
+    if not keep:
+        return None
+    loop.call_soon = PyCFunction_New(&_asked[0], plainly)
+    return plainly.first
 
 
 # Being among all tasks
@@ -151,7 +167,7 @@ cdef class Registration:
 
     def add_made(self, member):
         """Add a member, unless it is being made."""
-        if member is not _first.task:
+        if member is not _made:
             self.add(member)
 
     cpdef object add(self, object member):

@@ -1,8 +1,9 @@
 # Augments tasks.py.
 
+cimport cython
+
 from ._native cimport FirstStep, Registration, TaskMaker, run_in
 
-cdef FirstStep first
 cdef object current_task
 
 
@@ -12,9 +13,11 @@ cdef class TaskStarter:
     cdef set _running
     cdef object _forget
     cdef TaskMaker _maker
+    cdef FirstStep _first
     cdef TaskMaker _eager
     cdef Registration _registration
     cdef object __weakref__
 
     cpdef object start(self, object coroutine, object context, object name=*)
+    @cython.locals(first=FirstStep)
     cdef object _start_kept(self, object coroutine, object context, object name)

@@ -20,7 +20,7 @@ from contextvars import Context
 from typing import Any
 from weakref import WeakSet
 
-from ._native import Registration, TaskMaker, answer_tasks, first, run_in
+from ._native import FirstStep, Registration, TaskMaker, answer_tasks, run_in
 
 __all__ = ["EagerLoop", "TaskStarter"]
 
@@ -52,29 +52,38 @@ class TaskStarter:
         stepping: the task whose first step is run, or None.
     """
 
-    __slots__ = ("stepping", "_forget", "_loop", "_running", "_maker", "_eager", "_registration", "__weakref__")
+    __slots__ = (
+        "stepping",
+        "_eager",
+        "_first",
+        "_forget",
+        "_loop",
+        "_maker",
+        "_registration",
+        "_running",
+        "__weakref__",
+    )
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self.stepping: Task[Any] | None = None
         self._loop = loop
         self._running: set[Task[Any]] = set()
         self._forget = self._running.discard  # one for all tasks, and no copy of a context for each
-        self._maker = TaskMaker(Task, loop=loop)
-        self._eager = TaskMaker(Task, loop=loop, eager_start=True) if NATIVE else None
-        self._registration: Registration | None = None
-        registration = None if NATIVE else _registration()
+        self._eager = TaskMaker(Task, False, loop=loop, eager_start=True) if NATIVE else None
+        self._first: FirstStep | None = None
+        self._registration: Registration | None = None if NATIVE else _registration()
         if isinstance(loop, EagerLoop):
-            answer_tasks(loop, not NATIVE)
-            if registration is not None:
-                registration.add_stepping(self)
-                self._registration = registration
+            self._first = answer_tasks(loop, not NATIVE)
+        if self._first is not None and self._registration is not None:
+            self._registration.add_stepping(self)
+        self._maker = TaskMaker(Task, self._first is not None, loop=loop)
 
     def __len__(self) -> int:
         return len(self._running)
 
     def start(self, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None = None) -> Task[Any]:
         """Return a new task whose first step has run, where that is possible."""
-        if self._registration is not None:
+        if self._first is not None:
             task = self._start_kept(coroutine, context, name)
         elif self._eager is not None and current_task(self._loop) is None:
             task = self._eager.make(coroutine, context, name)
@@ -83,18 +92,20 @@ class TaskStarter:
         if not task.done():
             self._running.add(task)
             task.add_done_callback(self._forget, context=context)
-            if self._registration is not None:
+            if self._first is not None and self._registration is not None:
                 self._registration.add(task)
         return task
 
     def _start_kept(self, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None) -> Task[Any]:
+        first = self._first
+        assert first is not None
         first.context = context
         try:
             task = self._maker.make(coroutine, context, name)
         finally:
-            first.context = first.task = None
+            first.context = None
         step, first.step = first.step, None
-        if step is not None:  # else another thread made a task meanwhile, and this one was scheduled
+        if step is not None:  # else a loop's own `call_soon` does not ask ours, and the task was scheduled
             outer, self.stepping = self.stepping, task
             try:
                 run_in(context, step)

@@ -267,6 +267,31 @@ def test_a_loop_that_replaces_call_soon_has_its_own_called() -> None:
     assert marker in asked
 
 
+def test_two_starters_of_one_loop_run_first_steps_at_once(provider: type[AsyncioTransport]) -> None:
+    """Also where somebody has put a `call_soon` of his own upon that of the first."""
+
+    async def handler() -> str:
+        return "done"
+
+    async def main(transport: Any) -> list[bool]:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[list[bool]] = loop.create_future()
+
+        def event() -> None:
+            at_once = []
+            for starter in (TaskStarter(loop), TaskStarter(loop)):
+                at_once.append(starter.start(handler(), contextvars.copy_context()).done())
+            call_soon = loop.call_soon
+            loop.call_soon = lambda *args, **options: call_soon(*args, **options)  # type: ignore[method-assign, assignment]
+            at_once.append(TaskStarter(loop).start(handler(), contextvars.copy_context()).done())
+            done.set_result(at_once)
+
+        transport.call_soon(event)
+        return await done
+
+    assert provider.run(main) == [True] * 3
+
+
 def test_running_tasks_are_held(provider: type[AsyncioTransport]) -> None:
     """A loop refers to its tasks weakly; nobody else does here."""
 
