@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from anyio import move_on_after, sleep
 
+from highper_core.frames import CloseCode
 from highper_transports.driver import Driver
 from highper_transports.timers import Timed
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["cut_off", "drain"]
 
 PAUSE = 0.05  # seconds between two looks at handlers that have no stream to wait for
-GOING_AWAY = 1001  # close codes of WebSockets: the server stops,
-SERVICE_RESTART = 1012  # or others have replaced it, and will take who comes back
 GRACE = 1.0  # seconds a cancelled request has to answer before its stream is aborted
 
 
@@ -49,7 +48,7 @@ async def drain(
     with move_on_after(seconds):
         await tell()
     dispatcher.part()
-    site.part(service, GOING_AWAY if quiet is None else SERVICE_RESTART)
+    site.part(service, (CloseCode.GOING_AWAY if quiet is None else CloseCode.SERVICE_RESTART).value)
     try:
         if quiet is not None:
             await service.withdraw(quiet, seconds)

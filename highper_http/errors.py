@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 from highper_core.errors import HighperError
+from highper_core.frames import CloseCode
 
 __all__ = [
     "BadRequest",
@@ -254,4 +255,4 @@ class WebSocketClosed(HighperError):
     @property
     def is_clean(self) -> bool:
         """Whether the peers had said all they wanted: 1000, 1001, or no code."""
-        return self.code in (1000, 1001, 1005)
+        return self.code in (CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.NO_STATUS)

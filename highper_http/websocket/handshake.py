@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from highper_core.frames import CloseCode
 from highper_core.state import Role
 from highper_transports.timers import Timed
 
@@ -87,7 +88,7 @@ class Handshake(Timed):
         self._decided.wake()
         await self._opened
         if self._over:
-            raise WebSocketClosed(1006)
+            raise WebSocketClosed(CloseCode.ABNORMAL.value)
 
     def deny(self, status: int, content: Any, headers: Iterable[tuple[str, str]]) -> None:
         """Decide not to."""
@@ -112,7 +113,7 @@ class Handshake(Timed):
 
     def _undecided(self) -> None:
         if self._over:
-            raise WebSocketClosed(1006)
+            raise WebSocketClosed(CloseCode.ABNORMAL.value)
         if self._acceptance is not None or self._answer is not None:
             raise RuntimeError("the opening handshake of this WebSocket has been answered")
 

@@ -7,7 +7,7 @@ from highper_transports.stream cimport Stream
 from .._native cimport call_in, copy_of
 from .speaker cimport Speaker
 
-cdef int BLOCK, INTERNAL_ERROR
+cdef int BLOCK
 
 
 cdef class Callbacks:

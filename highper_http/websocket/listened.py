@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 
+from highper_core.frames import CloseCode
+
 from .._native import call_in, copy_of
 from .listener import WebSocketListener
 from .settings import Policy
@@ -25,7 +27,6 @@ __all__ = ["Callbacks", "ListenedSocket"]
 logger = logging.getLogger("highper.error")
 
 BLOCK: Final = int(Policy.BLOCK)
-INTERNAL_ERROR: Final = 1011
 
 
 class Callbacks:
@@ -139,7 +140,7 @@ class ListenedSocket(Speaker):
 
     def _failed(self, error: Exception) -> None:
         logger.error("a callback of %s failed", type(self._callbacks.listener).__qualname__, exc_info=error)
-        self._shut(INTERNAL_ERROR)
+        self._shut(CloseCode.INTERNAL_ERROR.value)
 
 
 def _adds_nothing(variables: Context, base: Context) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
+from highper_core.frames import CloseCode
 from highper_core.state import Role
 
 from ..around import Around
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Site"]
 
 logger = logging.getLogger("highper.error")
-
-GOING_AWAY = 1001
-INTERNAL_ERROR = 1011
 
 
 class Running(Around):
@@ -53,7 +51,7 @@ class Running(Around):
                 pass  # the one is how most end, the other is the request's to answer
             elif isinstance(error, Exception):
                 logger.error("%s failed", self._name, exc_info=error)
-                socket._shut(INTERNAL_ERROR)
+                socket._shut(CloseCode.INTERNAL_ERROR.value)
             else:
                 socket._shut(self._site.leaving)
             if not isinstance(error, Exception):
@@ -86,7 +84,7 @@ class Site:
     def __init__(self, transport: ITransport, engine: Engine, limits: Limits) -> None:
         self.transport = transport
         self.limits = limits
-        self.leaving = GOING_AWAY
+        self.leaving = CloseCode.GOING_AWAY.value
         self.parting = False
         self.tasks: dict[Speaker, Any] = {}
         self.variables = copy_context()

@@ -14,6 +14,7 @@ import msgpack  # type: ignore[import-untyped]
 import orjson
 
 from highper_core._spares import keep_spares
+from highper_core.frames import CloseCode
 from highper_transports.errors import StreamBusy
 
 from ..errors import WebSocketClosed
@@ -37,8 +38,6 @@ PIECE: Final = 5
 NEXT: Final = 6  # the next message of an iteration
 
 PIECE_SIZE: Final = 128  # what a piece counts besides its content: a peer that sends crumbs fills memory too
-CANNOT_ACCEPT: Final = 1003
-INVALID_DATA: Final = 1007
 
 
 class WebSocket(Speaker):
@@ -122,7 +121,7 @@ class WebSocket(Speaker):
     def done(self) -> None:
         """Close it behind its handler."""
         Speaker.done(self)
-        self._shut(1000)
+        self._shut(CloseCode.NORMAL.value)
 
     # What comes, from the driver
 
@@ -277,24 +276,24 @@ class Receive:
             try:
                 return orjson.loads(content)
             except orjson.JSONDecodeError:
-                socket._shut(INVALID_DATA, "not JSON")
-                raise WebSocketClosed(INVALID_DATA, "not JSON") from None
+                socket._shut(CloseCode.INVALID_DATA.value, "not JSON")
+                raise WebSocketClosed(CloseCode.INVALID_DATA.value, "not JSON") from None
         if (type(content) is str) is not (kind == TEXT):
-            socket._shut(CANNOT_ACCEPT, "text expected" if kind == TEXT else "bytes expected")
+            socket._shut(CloseCode.UNSUPPORTED_DATA.value, "text expected" if kind == TEXT else "bytes expected")
             raise WebSocketClosed(socket.close_code, socket.close_reason)
         if kind == MSGPACK:
             try:
                 return msgpack.unpackb(content)
             except Exception:
-                socket._shut(INVALID_DATA, "not MessagePack")
-                raise WebSocketClosed(INVALID_DATA, "not MessagePack") from None
+                socket._shut(CloseCode.INVALID_DATA.value, "not MessagePack")
+                raise WebSocketClosed(CloseCode.INVALID_DATA.value, "not MessagePack") from None
         return content
 
     def _end(self) -> None:
         socket = self._socket
         if socket.core is None and not socket.shut:
             raise RuntimeError("the WebSocket is not open yet: await accept() first")
-        closed = WebSocketClosed(socket.close_code or 1006, socket.close_reason)
+        closed = WebSocketClosed(socket.close_code or CloseCode.ABNORMAL.value, socket.close_reason)
         if self._kind == NEXT and closed.is_clean:
             raise StopAsyncIteration
         raise closed

@@ -15,6 +15,7 @@ import msgpack  # type: ignore[import-untyped]
 import orjson
 
 from highper_core.events import BytesFragment, Ping, TextFragment
+from highper_core.frames import CloseCode
 
 from ..errors import WebSocketClosed
 from .backlog import COMPRESSED, FRAMED, PLAIN, STREAM, Backlog, Waiting
@@ -34,8 +35,6 @@ __all__ = ["SocketState", "Speaker"]
 BURST: Final = 16 * 1024  # bytes that are framed before we see whether the peer takes them
 TURNS: Final = 64  # messages, after which a sender that never had to wait lets others have the loop
 BLOCK: Final = int(Policy.BLOCK)
-GOING_AWAY: Final = 1001
-TRY_AGAIN_LATER: Final = 1013
 
 
 class SocketState(IntEnum):
@@ -216,7 +215,7 @@ class Speaker(SocketFacts):
     def _refuse(self) -> None:
         if self.core is None and not self.shut:
             raise RuntimeError("the WebSocket is not open yet: await accept() first")
-        raise WebSocketClosed(self.close_code or 1006, self.close_reason)
+        raise WebSocketClosed(self.close_code or CloseCode.ABNORMAL.value, self.close_reason)
 
     # Waiting in line
 
@@ -235,7 +234,7 @@ class Speaker(SocketFacts):
             return True
         if self._settings.policy == Policy.CLOSE:
             backlog, self._backlog = self._have_backlog(), None
-            self._shut(TRY_AGAIN_LATER, "too slow")
+            self._shut(CloseCode.TRY_AGAIN_LATER.value, "too slow")
             backlog.clear()
         return False
 
@@ -375,7 +374,7 @@ class Speaker(SocketFacts):
 
     def ending(self, code: int, reason: str) -> None:
         """Keep what the peer said at the end, and end every wait."""
-        if not self.close_code or code != 1006:
+        if not self.close_code or code != CloseCode.ABNORMAL:
             self.close_code, self.close_reason = code, reason
         backlog, self._backlog = self._backlog, None
         if backlog is not None:
@@ -386,7 +385,7 @@ class Speaker(SocketFacts):
 
     def shutdown(self) -> None:
         """The server stops."""
-        self._shut(GOING_AWAY)
+        self._shut(CloseCode.GOING_AWAY.value)
 
     def gone(self) -> None:
         """End the waits for that."""

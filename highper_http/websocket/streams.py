@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from highper_core.frames import CloseCode
 
 if TYPE_CHECKING:
     from .socket import WebSocket
     from .speaker import Speaker
 
 __all__ = ["IncomingStream", "OutgoingStream"]
-
-INTERNAL_ERROR: Final = 1011
 
 
 class OutgoingStream:
@@ -67,7 +67,7 @@ class OutgoingStream:
             raise
         finally:
             if error is not None:
-                socket._shut(INTERNAL_ERROR)
+                socket._shut(CloseCode.INTERNAL_ERROR.value)
             socket._end_stream()
 
 

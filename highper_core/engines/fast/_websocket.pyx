@@ -326,7 +326,7 @@ cdef class FastWebSocket(WebSocketSpeaker):
         return 0
 
     cdef int _resize(self, Py_ssize_t length) except -1:
-        """Give `_gathered` another length. Nobody else refers to it."""
+        """Give what is gathered another length. Nobody else refers to it."""
         cdef PyObject *octets = <PyObject *>self._input.gathered
         Py_INCREF(<object>octets)
         self._input.gathered = None
