@@ -232,11 +232,7 @@ cdef class Poller(Sockets):
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            self.report("receiver of a stream failed", error)
-            if stream is None and stream_of(record) != NULL and record.generation == generation:
-                stream = <EpollStream>record.reader
-            if stream is not None:
-                stream.end(error)
+            self.receiver_failed(stream or self.awake(fd, generation), error)
         return 0
 
     cdef int _accept(self, uint32_t number) except -1:

@@ -180,7 +180,8 @@ cdef class EpollSet:
         return 0
 
     cdef int receiver_failed(self, Outgoing stream, object error) except -1:
-        """Tell so, and end the stream: its receiver is in no known state."""
+        """Tell so, and end the stream if there is one: its receiver is in no known state."""
         self.report("receiver of a stream failed", error)
-        stream.end(error)
+        if stream is not None:
+            stream.end(error)
         return 0

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint32_t
 
+from ._outgoing cimport Outgoing
 from ._records cimport Records
 from ._set cimport EpollSet
 
@@ -26,6 +27,7 @@ cdef class Sockets(EpollSet):
     cdef int unlisten(self, object acceptor) except -1
     cdef int starve(self, object acceptor) except -1
     cdef int lay(self, int fd, double deadline) except -1
+    cdef Outgoing awake(self, int fd, uint32_t generation)
     cdef int expire(self) except -1
 
     cdef int _feed(self) except -1

@@ -204,11 +204,15 @@ cdef class Sockets(EpollSet):
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            self.report("receiver of a stream failed", error)
-            record = self.records.get(fd)
-            if record != NULL and record.generation == generation and stream_of(record) != NULL:
-                (<Outgoing>record.reader).end(error)
+            self.receiver_failed(self.awake(fd, generation), error)
         return 0
+
+    cdef Outgoing awake(self, int fd, uint32_t generation):
+        """Return the stream of a record that is still of that generation, or None."""
+        cdef Record *record = self.records.get(fd)
+        if record == NULL or record.generation != generation or stream_of(record) == NULL:
+            return None
+        return <Outgoing>record.reader
 
     cdef list _at_rest(self, object owner, bint dozing):
         """Return the descriptors of the streams of `owner` that rest as records, or of those that doze."""

@@ -11,7 +11,6 @@ import selectors
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..asyncio.tasks import EagerLoop
 from ._poller import Poller
 
 __all__ = ["EpollLoop"]
@@ -135,7 +134,7 @@ def _asked(events: int) -> int:
     return (EPOLLIN if events & selectors.EVENT_READ else 0) | (EPOLLOUT if events & selectors.EVENT_WRITE else 0)
 
 
-class EpollLoop(asyncio.SelectorEventLoop, EagerLoop):
+class EpollLoop(asyncio.SelectorEventLoop):
     """asyncio's loop over the set of a `Poller`.
 
     Args:

@@ -302,23 +302,23 @@ def test_a_socket_at_rest_is_pinged_and_rests_on(play: Play) -> None:
     play(listening(echo, limits=limits), main)
 
 
-def test_a_server_that_stops_closes_thousands_at_rest(play: Play) -> None:
+def test_a_server_that_stops_closes_hundreds_at_rest(play: Play) -> None:
     """Every one gets its Close with 1001; nobody is taken for an idle connection, and nothing is left."""
     echo = Echo()
 
     async def main(site: Served) -> None:
-        if site.transport.name != "epoll":
+        if not over_sockets(site):
             return
-        count = 1000
-        raws = [await Raw.open(site) for _ in range(count)]
-        assert lull(site) == count
+        raws = [await Raw.open(site) for _ in range(300)]
+        resting = lull(site)
+        assert resting == (300 if site.transport.name == "epoll" else 0)
         stopping = asyncio.ensure_future(site.server.finish())
         for raw in raws:
             assert await raw.receive(4) == b"\x88\x02\x03\xe9"
             await raw.send(b"\x88\x82" + bytes(4) + b"\x03\xe9")
         await stopping
         assert site.server._service.open == 0
-        assert echo.closed == [(1001, "")] * count
+        assert echo.closed == [(1001, "")] * 300
         for raw in raws:
             assert await raw.receive(1) == b""
             raw.plain.close()
