@@ -53,9 +53,9 @@ def answer_tasks(loop: Any, keep: bool) -> FirstStep | None:
     """Have a loop keep the first step of a task back while it is made, if so.
 
     Returns:
-        where that is kept; None where it is not.
+        where that is kept; None where it is not, and for a loop that has no attributes of its own.
     """
-    if not keep:
+    if not keep or not hasattr(loop, "__dict__"):
         return None
     call_soon = loop.call_soon
     known: FirstStep | None = getattr(call_soon, "first", None)

@@ -120,10 +120,12 @@ def answer_tasks(loop, bint keep):
     """Have a loop answer sooner what a task asks it while it is made, and keep its first step back, if so.
 
     Returns:
-        where that is kept; None where it is not.
+        where that is kept; None where it is not, and for a loop that has no attributes of its own.
     """
     cdef _Plainly plainly
-    cdef dict variables = vars(loop)
+    cdef dict variables = getattr(loop, "__dict__", None)
+    if variables is None:
+        return None
     known = getattr(variables.get("call_soon"), "__self__", None)
     if isinstance(known, _Plainly):
         return (<_Plainly>known).first

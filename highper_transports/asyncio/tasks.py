@@ -6,9 +6,8 @@ second write. It is a real task from its first instruction: `current_task`, time
 anyio find what they look for.
 
 From Python 3.12 on the task itself can do it. On 3.11 the constructor of a task asks its loop to call its first step
-soon; a loop class that Highper made (`EagerLoop`) keeps that one request back and the step is run at once, in the
-task's own context. In both cases only where no task is current, because a step within a step would let one task's
-code run in the middle of another's.
+soon; that one request is kept back and the step is run at once, in the task's own context. In both cases only where no
+task is current, because a step within a step would let one task's code run in the middle of another's.
 """
 
 from __future__ import annotations
@@ -22,13 +21,9 @@ from weakref import WeakSet
 
 from ._native import FirstStep, Registration, TaskMaker, answer_tasks, run_in
 
-__all__ = ["EagerLoop", "TaskStarter"]
+__all__ = ["TaskStarter"]
 
 NATIVE = sys.version_info >= (3, 12)
-
-
-class EagerLoop:
-    """A loop class of ours, whose `call_soon` may keep the first step of a task back while `TaskStarter` makes it."""
 
 
 def _registration() -> Registration:
@@ -70,10 +65,8 @@ class TaskStarter:
         self._running: set[Task[Any]] = set()
         self._forget = self._running.discard  # one for all tasks, and no copy of a context for each
         self._eager = TaskMaker(Task, False, loop=loop, eager_start=True) if NATIVE else None
-        self._first: FirstStep | None = None
+        self._first: FirstStep | None = answer_tasks(loop, not NATIVE)
         self._registration: Registration | None = None if NATIVE else _registration()
-        if isinstance(loop, EagerLoop):
-            self._first = answer_tasks(loop, not NATIVE)
         if self._first is not None and self._registration is not None:
             self._registration.add_stepping(self)
         self._maker = TaskMaker(Task, self._first is not None, loop=loop)

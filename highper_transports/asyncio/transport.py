@@ -23,17 +23,13 @@ from ..timers import TimerWheel
 from ..tls import TLS
 from .proxied import SecureProxies
 from .stream import WireStream
-from .tasks import EagerLoop, TaskStarter
+from .tasks import TaskStarter
 from .waiter import AsyncioWaiter
 
 __all__ = ["AsyncioListener", "AsyncioStream", "AsyncioTransport"]
 
 SCRATCH = 256 * 1024  # bytes of one reception
 RETRY = 1.0  # seconds until a listener that could not go on accepting tries again
-
-
-class _Loop(asyncio.SelectorEventLoop, EagerLoop):
-    """The loop `run` creates."""
 
 
 class AsyncioStream(WireStream, asyncio.Protocol):
@@ -142,7 +138,8 @@ def _let_go(server: asyncio.Server) -> None:
 class AsyncioTransport:
     """The provider over any running asyncio loop; made inside it.
 
-    On Python 3.11 the first step of a task runs at once only in the loop that `run` creates.
+    On Python 3.11 it puts a `call_soon` of its own upon that of the loop, which keeps back the first step of a task
+    that it starts, so that it runs at once, and passes everything else on.
     """
 
     name = "asyncio"
@@ -167,7 +164,7 @@ class AsyncioTransport:
     @classmethod
     def new_loop(cls) -> asyncio.AbstractEventLoop:
         """Return a loop as `run` uses it."""
-        return _Loop()
+        return asyncio.SelectorEventLoop()
 
     @classmethod
     def run(cls, main: Callable[[ITransport], Coroutine[Any, Any, Any]]) -> Any:

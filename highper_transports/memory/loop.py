@@ -17,8 +17,6 @@ from contextvars import Context
 from random import Random
 from typing import Any, Final
 
-from ..asyncio.tasks import EagerLoop
-
 __all__ = ["Deadlock", "VirtualClockLoop"]
 
 START: Final = 1000.0
@@ -83,7 +81,7 @@ class _Counted(Executor):
         return self.future
 
 
-class VirtualClockLoop(asyncio.SelectorEventLoop, EagerLoop):
+class VirtualClockLoop(asyncio.SelectorEventLoop):
     """A loop on virtual time.
 
     Attributes:

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import cache
 from importlib.util import find_spec
 
-from ..asyncio.tasks import EagerLoop
 from ..asyncio.transport import AsyncioTransport
 
 __all__ = ["UvloopTransport"]
-
-
-@cache
-def _loop_class() -> type[asyncio.AbstractEventLoop]:
-    """Return the loop class `run` uses; uvloop is imported no sooner."""
-    import uvloop
-
-    return type("Loop", (uvloop.Loop, EagerLoop), {})
 
 
 class UvloopTransport(AsyncioTransport):
@@ -38,4 +28,6 @@ class UvloopTransport(AsyncioTransport):
     @classmethod
     def new_loop(cls) -> asyncio.AbstractEventLoop:
         """Return a loop as `run` uses it."""
-        return _loop_class()()
+        import uvloop  # no sooner
+
+        return uvloop.new_event_loop()

@@ -19,7 +19,7 @@ from support.providers import REAL
 
 from highper_transports.asyncio import AsyncioTransport
 from highper_transports.asyncio._native import Registration
-from highper_transports.asyncio.tasks import EagerLoop, TaskStarter
+from highper_transports.asyncio.tasks import TaskStarter
 from highper_transports.uvloop import UvloopTransport
 
 ROOT = Path(__file__).parents[2]
@@ -245,7 +245,7 @@ def test_what_a_first_step_calls_soon_is_called(provider: type[AsyncioTransport]
 def test_a_loop_that_replaces_call_soon_has_its_own_called() -> None:
     asked: list[object] = []
 
-    class Asking(asyncio.SelectorEventLoop, EagerLoop):
+    class Asking(asyncio.SelectorEventLoop):
         def call_soon(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Any:
             asked.append(callback)
             return super().call_soon(callback, *args, context=context)
@@ -265,6 +265,30 @@ def test_a_loop_that_replaces_call_soon_has_its_own_called() -> None:
     finally:
         loop.close()
     assert marker in asked
+
+
+def test_a_loop_that_takes_no_attributes_starts_later() -> None:
+    """On 3.11; from 3.12 on it is the task that starts at once, whatever the loop."""
+    import uvloop.loop
+
+    async def handler() -> str:
+        return "done"
+
+    def event() -> None:
+        task = starter.start(handler(), contextvars.copy_context())
+        started.append((task.done(), task))
+
+    started: list[tuple[bool, Any]] = []
+    loop = uvloop.loop.Loop()
+    starter = TaskStarter(loop)
+    try:
+        loop.call_soon(event)
+        loop.call_soon(loop.call_soon, loop.stop)
+        loop.run_forever()
+    finally:
+        loop.close()
+    [(at_once, task)] = started
+    assert (at_once, task.result()) == (sys.version_info >= (3, 12), "done")
 
 
 def test_two_starters_of_one_loop_run_first_steps_at_once(provider: type[AsyncioTransport]) -> None:
@@ -333,12 +357,11 @@ transport({provider.name!r}).run(main)
 
 @pytest.mark.parametrize("runner", ["asyncio", "uvloop"])
 def test_in_a_foreign_loop(runner: str) -> None:
-    """3.11 cannot start eagerly there; later versions can. Either way the task is real."""
+    """As in one of ours."""
     import uvloop
 
     async def main() -> tuple[bool, str]:
         transport = (AsyncioTransport if runner == "asyncio" else UvloopTransport)()
-        assert not isinstance(transport.loop, EagerLoop)
         spawned: asyncio.Future[tuple[bool, Awaitable[str]]] = asyncio.get_running_loop().create_future()
 
         async def handler() -> str:
@@ -355,7 +378,7 @@ def test_in_a_foreign_loop(runner: str) -> None:
 
     factory = asyncio.SelectorEventLoop if runner == "asyncio" else uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as foreign:
-        assert foreign.run(main()) == (sys.version_info >= (3, 12), "done")
+        assert foreign.run(main()) == (True, "done")
 
 
 class _Finalised:
