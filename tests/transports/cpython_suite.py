@@ -6,6 +6,7 @@ Every loop that a test makes by a policy, or as asyncio's default kind, is an `E
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import unittest
 from importlib import import_module
@@ -46,6 +47,7 @@ def _suite(name: str) -> unittest.TestSuite:
 
 def main(name: str) -> int:
     """Return the exit code of the run."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background; tests interrupt themselves
     policy: Any = asyncio.DefaultEventLoopPolicy
     policy._loop_factory = EpollLoop
     suite = _suite(name)
