@@ -47,7 +47,7 @@ def _suite(name: str) -> unittest.TestSuite:
 
 def main(name: str) -> int:
     """Return the exit code of the run."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background; tests interrupt themselves
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
     policy: Any = asyncio.DefaultEventLoopPolicy
     policy._loop_factory = EpollLoop
     suite = _suite(name)
