@@ -3,8 +3,7 @@
 
 Bytes go in, events come out, exchanges take them; what exchanges send is framed by the connection and leaves through
 the outlet. The pump is flat: a request that waited behind another starts from this loop, never from inside the step
-that finished its predecessor. Which exchange an event belongs to is told by its `stream_id`; whether a second one may
-begin, and in which order answers leave, is the connection's to say.
+that finished its predecessor. Where others are ready at the same time a stage of all of them is done before the next.
 """
 
 from __future__ import annotations
@@ -22,12 +21,11 @@ from highper_core.events import (
     Event,
     Request,
 )
-from highper_core.state import State
 
-from .errors import StreamBroken, StreamBusy, StreamClosed
+from .cycles import Cycles
+from .errors import StreamBroken, StreamClosed
 from .exchange import Exchange
-from .open_exchanges import OpenExchanges
-from .outlet import CLOSING, GONE, LINGERING, TAKEN_OVER, Outlet
+from .outlet import CLOSING, GONE, LINGERING, TAKEN_OVER
 from .stream import Stream
 from .timers import NEVER
 
@@ -37,27 +35,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Driver"]
 
-# looked up once: on an enumeration's class it costs more than the comparison
-_IDLE, _DONE, _MUST_CLOSE, _CLOSED = State.IDLE, State.DONE, State.MUST_CLOSE, State.CLOSED
 
-
-class Driver(Outlet):
+class Driver(Cycles):
     """Moves bytes, events and deadlines between a connection and a stream, whose receiver it becomes.
 
     Args:
-        stream: not at rest.
-        connection: either role, any engine.
-        application: whom a SERVER hands its exchanges to; None for a CLIENT.
+        stream, connection, application: as for `Cycles`.
         service: whose pool it rests in; None for one that does not rest.
-
-    Attributes:
-        exchanges: open ones.
-        stopping: answers say `connection: close`.
-        ending: after what runs the stream is closed, even where its answer had not said so.
-        brief: the stream rests as soon as it may, for there are more drivers than are kept.
     """
 
-    __slots__ = ("application", "service", "exchanges", "stopping", "ending", "brief", "_fresh", "_full", "_scheduled")
+    __slots__ = ("service", "_scheduled")
 
     def __init__(
         self,
@@ -66,15 +53,8 @@ class Driver(Outlet):
         application: IApplication | None = None,
         service: Service | None = None,
     ) -> None:
-        Outlet.__init__(self, stream, connection)
-        self.application = application
+        Cycles.__init__(self, stream, connection, application)
         self.service = service
-        self.exchanges = OpenExchanges()
-        self.stopping = False
-        self.ending = False
-        self.brief = False
-        self._fresh: Exchange | None = None  # its head has arrived, the application has not been told
-        self._full = 0  # exchanges whose content waits beyond their window
         self._scheduled = False
 
     def attach(self, stream: Stream) -> None:
@@ -84,6 +64,8 @@ class Driver(Outlet):
         self.ending = False
         self._fresh = None
         self._full = 0
+        self._waiting = False
+        self._over = None
 
     # The stream's side
 
@@ -95,6 +77,21 @@ class Driver(Outlet):
                 self._pump(now)
         elif self.phase == LINGERING and not self.drop(len(data), now):
             self.close(now)
+
+    def proceed(self, now: float) -> None:
+        """Begin what was read, and go on when the first steps of all that was read have run."""
+        self._waiting = False
+        if self._fresh is not None:
+            try:
+                self._begin()
+            except BaseException:
+                self._pumping = False
+                self.schedule()
+                raise
+            self._waiting = self.stream.give_way()
+        if not self._waiting:
+            self._put_away()
+            self._pump(now)
 
     def filled(self, count: int, now: float) -> None:
         """Account for content that went straight into its final object."""
@@ -120,6 +117,8 @@ class Driver(Outlet):
         """The stream is gone, and with it every exchange that was open."""
         ours = self.phase == CLOSING
         self._enter(GONE)
+        self._waiting = False
+        self._put_away()
         self.outgoing.relax()
         broken: BaseException = StreamClosed("the stream was closed") if ours else StreamBroken("the peer vanished")
         broken.__cause__ = error
@@ -188,14 +187,15 @@ class Driver(Outlet):
         try:
             self._pull(now)
         finally:
-            self._pumping = False
-            self._settle(now)
-        if self.brief:
+            if not self._waiting:
+                self._pumping = False
+                self._settle(now)
+        if self.brief and not self._waiting:
             self._make_room()
 
     def _pull(self, now: float) -> None:
         connection = self.connection
-        while self.talking and not self._failed:
+        while self.talking and not (self._failed or self._waiting):
             if self._full or (self.outgoing.paused and not self.busy and self._drain_deadline == NEVER):
                 if self._fresh is None:
                     return
@@ -223,13 +223,18 @@ class Driver(Outlet):
             elif event is NEED_DATA or event is PAUSED:
                 if self._fresh is None:
                     return
-                self._begin()
+                self._begin_in_turn()
             elif kind is ConnectionClosed:
                 self._peer_closed(now)
                 return
             else:
                 assert isinstance(event, Event)
                 self._deliver(event, now)
+
+    def _begin_in_turn(self) -> None:
+        self._waiting = self.stream.give_way()
+        if not self._waiting:
+            self._begin()
 
     def _begin(self) -> None:
         """Hand over the exchange whose head arrived last. It may be finished when this returns."""
@@ -243,7 +248,7 @@ class Driver(Outlet):
         if exchange is not None:
             exchange.feed(event)
             if exchange is self._fresh and type(event) is EndOfMessage:
-                self._begin()
+                self._begin_in_turn()
         elif type(event) is EndOfMessage:
             self._next_cycle(now)
         elif isinstance(event, Data) and not self.drop(len(event.data), now):
@@ -259,136 +264,7 @@ class Driver(Outlet):
                 self.incoming.release(self.stream, self.connection, now)
             self.arm(now)
 
-    # Exchanges
-
-    def open(self, request: Request, content: bytes | None = None) -> Exchange:
-        """Send a request as CLIENT and return its exchange.
-
-        Args:
-            request: head.
-            content: whole content, which ends the message; None to `send` Data and EndOfMessage yourself.
-
-        Raises:
-            StreamClosed: the connection can take no further request.
-            StreamBusy: an exchange is open under this identifier.
-            LocalProtocolError: the head is illegal and nothing was framed.
-        """
-        if not self.talking or self._failed or self._ended or self.stopping:
-            raise StreamClosed("the connection takes no further request")
-        if self.exchanges.find(request.stream_id) is not None:
-            raise StreamBusy("an exchange is open")
-        if content is None:
-            self.connection.send(request)
-        else:
-            self.connection.send_message(request, content)
-        exchange = Exchange(self, request)
-        self.exchanges.add(exchange)
-        self.busy = True
-        self.cork(0 if content is None else len(content))
-        return exchange
-
-    def has_no_room(self, exchange: Exchange) -> None:
-        """The application is behind with the content of `exchange`."""
-        exchange.full = True
-        self._full += 1
-
-    def has_room(self, exchange: Exchange) -> None:
-        """The application has caught up."""
-        exchange.full = False
-        self._full -= 1
-        self.schedule()
-
-    def finish(self, exchange: Exchange) -> None:
-        """The application is done with `exchange`."""
-        self.stop_filling()
-        self.busy = self.exchanges.remove(exchange)
-        held = exchange.full  # the pump stopped for it; the end of its content may be all that is left to pull
-        if held:
-            exchange.full = False
-            self._full -= 1
-        if self.phase >= TAKEN_OVER:
-            self._retire()
-        elif self.talking:
-            if self._pumping:
-                self._next_cycle(0.0)
-                return
-            now = self.transport.now()
-            self._next_cycle(now)
-            self._settle(now)
-            if self._ended or held or self.connection.unparsed:
-                self.schedule()
-            elif self.brief:
-                self._make_room()
-
-    def _next_cycle(self, now: float) -> None:
-        """Our part of an exchange ended, or the peer's part of one that we had finished."""
-        connection = self.connection
-        if not self.ending and connection.renew():
-            self._drained = 0
-            self._drain_deadline = NEVER
-            return
-        ours = connection.our_state
-        if ours is _DONE:
-            if not self.busy:
-                self._drain(now or self.transport.now())
-        elif ours is _MUST_CLOSE or ours is _CLOSED:
-            self.last_answer(now or self.transport.now())
-        elif ours is not _IDLE:  # the answer is not complete, and the peer must see that
-            self.abort()
-
-    def _drain(self, now: float) -> None:
-        """The answer is out, the content is not all in: read and drop the rest, within bounds."""
-        if self.ending or self._failed or not self.is_server:
-            self.last_answer(now)
-        elif self.gives_content_up():
-            self.linger(now)
-        elif self._drain_deadline == NEVER:
-            self._drain_deadline = now + self.connection.limits.drain_timeout
-
     # Ends
-
-    def _fault(self, error: RemoteProtocolError, now: float) -> None:
-        """The peer broke a rule, or a deadline."""
-        if error.fault == Fault.CONTENT_INCOMPLETE:
-            self._failed = True
-            broken = StreamBroken("the peer ended its side inside a message")
-            broken.__cause__ = error
-            self._disconnect(broken)
-            self.close(now)
-        elif self.busy:
-            self._failed = True
-            self.stopping = True
-            for exchange in self.exchanges:
-                exchange.fail(error)
-        elif self._drain_deadline != NEVER:
-            self.linger(now)
-        elif self.is_server:
-            self.refuse(error, now)
-        else:
-            self.close(now)
-
-    def _peer_closed(self, now: float) -> None:
-        """Nothing more will come, and nothing is half read."""
-        if not self.busy:
-            self.close(now)
-        elif not self.is_server:
-            for exchange in self.exchanges:
-                exchange.fail(StreamBroken("the peer closed the connection"))
-
-    def shutdown(self) -> None:
-        """Finish what runs, answer it with `connection: close`, and close; at once where nothing runs."""
-        self.stopping = self.ending = True
-        if self.talking and not self.busy and self.connection.is_resting:
-            self.close(self.transport.now())
-
-    def _disconnect(self, broken: BaseException) -> None:
-        """End every open exchange from the peer's side."""
-        self._fresh = None
-        for exchange in self.exchanges:
-            if not exchange.disconnected:
-                exchange.fail(broken, True)
-                if self.application is not None:
-                    self.application.disconnected(exchange, broken)
 
     def _retire(self) -> None:
         """Go back to the pool, once nobody can reach us any more."""

@@ -4,7 +4,7 @@ cimport cython
 
 from highper_core.events cimport Data, EndOfMessage, Event, Request, Response
 
-from .driver cimport Driver
+from .cycles cimport Cycles
 from .stream cimport Receiver, Stream
 
 
@@ -12,7 +12,7 @@ cdef class Exchange:
     cdef readonly Request request
     cdef readonly int stream_id
     cdef readonly Stream stream
-    cdef readonly Driver driver
+    cdef readonly Cycles driver
     cdef public object task
     cdef public bint response_started
     cdef public long long bytes_sent
@@ -27,16 +27,16 @@ cdef class Exchange:
     cdef Py_ssize_t _turns
     cdef long long _burst
 
-    cdef object _set_up(self, Driver driver, Request request)
+    cdef object _set_up(self, Cycles driver, Request request)
     cpdef object receive_nowait(self)
     cpdef object feed(self, Event event)
     cpdef object fail(self, object error, bint disconnected=*)
-    @cython.locals(driver=Driver, length=Py_ssize_t)
+    @cython.locals(driver=Cycles, length=Py_ssize_t)
     cpdef object send(self, Event event)
-    @cython.locals(driver=Driver, length=Py_ssize_t)
+    @cython.locals(driver=Cycles, length=Py_ssize_t)
     cpdef object send_message(self, Response head, bytes content=*)
     cpdef object writable(self)
     cpdef object abort(self)
-    @cython.locals(driver=Driver)
+    @cython.locals(driver=Cycles)
     cpdef object close(self)
     cpdef object take_over(self, Receiver receiver)

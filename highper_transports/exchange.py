@@ -20,7 +20,7 @@ from .errors import StreamBroken, StreamBusy, StreamClosed
 from .intake import Intake
 
 if TYPE_CHECKING:
-    from .driver import Driver
+    from .cycles import Cycles
     from .interfaces import IWaiter
     from .stream import Receiver, Stream
 
@@ -66,14 +66,14 @@ class Exchange:
         "_burst",
     )
 
-    def __init__(self, driver: Driver, request: Request) -> None:
+    def __init__(self, driver: Cycles, request: Request) -> None:
         self._set_up(driver, request)
 
-    def _set_up(self, driver: Driver, request: Request) -> None:
+    def _set_up(self, driver: Cycles, request: Request) -> None:
         self.request = request
         self.stream_id = request.stream_id
         self.stream: Stream = driver.stream
-        self.driver: Driver | None = driver
+        self.driver: Cycles | None = driver
         self.task: Any = None
         self.response_started = False
         self.bytes_sent = 0

@@ -8,6 +8,7 @@ cdef class Stream
 cdef class Receiver:
     cpdef object received(self, bytes data, double now)
     cpdef object filled(self, Py_ssize_t count, double now)
+    cpdef object proceed(self, double now)
     cpdef object ended(self)
     cpdef object lost(self, object error)
     cpdef object writing_paused(self)
@@ -36,6 +37,7 @@ cdef class Stream(Timed):
     cpdef object deliver_pressure(self, bint paused)
     cpdef object deliver_loss(self, object error)
     cpdef object rest(self, double deadline)
+    cpdef bint give_way(self) except -1
     cpdef int doze(self, double deadline) except? -1
     cpdef object write(self, object data)
     cpdef object write_eof(self)

@@ -40,6 +40,9 @@ class Receiver:
         """Bytes came and are in the intake given to the stream."""
         raise NotImplementedError
 
+    def proceed(self, now: float) -> None:
+        """Those whom the stream gave way to have come as far."""
+
     def ended(self) -> None:
         """The peer will send no more."""
 
@@ -164,6 +167,10 @@ class Stream(Timed):
         transport = self.transport
         transport.rest.add(self)
         transport.timers.arm(self, deadline)
+
+    def give_way(self) -> bool:
+        """Let others that are ready come as far first. If so, the receiver is called to `proceed` in the same pass."""
+        return False
 
     def doze(self, deadline: float) -> int:
         """Keep the receiver alone, where that is possible; -1 where it is not."""

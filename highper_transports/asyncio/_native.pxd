@@ -13,6 +13,8 @@ cdef class TaskMaker:
 cdef class FirstStep:
     cdef public object context
     cdef public object step
+    cdef public bint keeping
+    cdef public list kept
 
 
 cdef class Registration:

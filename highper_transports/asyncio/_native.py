@@ -40,22 +40,26 @@ class FirstStep:
     Attributes:
         context: of that task; None while none is made.
         step: its first step, which `call_soon` has kept back, or None.
+        keeping: first steps wait until tasks have been made for others.
+        kept: those that wait: their starter, task, context and step, one after another.
     """
 
-    __slots__ = ("context", "step")
+    __slots__ = ("context", "kept", "keeping", "step")
 
     def __init__(self) -> None:
         self.context: Context | None = None
         self.step: Callable[..., object] | None = None
+        self.keeping = False
+        self.kept: list[Any] = []
 
 
-def answer_tasks(loop: Any, keep: bool) -> FirstStep | None:
-    """Have a loop keep the first step of a task back while it is made, if so.
+def answer_tasks(loop: Any) -> FirstStep | None:
+    """Have a loop keep the first step of a task back while it is made.
 
     Returns:
-        where that is kept; None where it is not, and for a loop that has no attributes of its own.
+        where that is kept; None for a loop that has no attributes of its own.
     """
-    if not keep or not hasattr(loop, "__dict__"):
+    if not hasattr(loop, "__dict__"):
         return None
     call_soon = loop.call_soon
     known: FirstStep | None = getattr(call_soon, "first", None)

@@ -81,7 +81,12 @@ cdef class FirstStep:
     Attributes:
         context: of that task; None while none is made.
         step: its first step, which `call_soon` has kept back, or None.
+        keeping: first steps wait until tasks have been made for others.
+        kept: those that wait: their starter, task, context and step, one after another.
     """
+
+    def __cinit__(self):
+        self.kept = []
 
 
 cdef class _Plainly:
@@ -116,11 +121,11 @@ cdef PyMethodDef[2] _asked = [
 ]
 
 
-def answer_tasks(loop, bint keep):
-    """Have a loop answer sooner what a task asks it while it is made, and keep its first step back, if so.
+def answer_tasks(loop):
+    """Have a loop answer sooner what a task asks it while it is made, and keep its first step back.
 
     Returns:
-        where that is kept; None where it is not, and for a loop that has no attributes of its own.
+        where that is kept; None for a loop that has no attributes of its own.
     """
     cdef _Plainly plainly
     cdef dict variables = getattr(loop, "__dict__", None)
@@ -135,8 +140,6 @@ def answer_tasks(loop, bint keep):
     plainly.first = FirstStep()
     if "get_debug" not in variables and type(loop).get_debug is BaseEventLoop.get_debug:
         loop.get_debug = PyCFunction_New(&_asked[1], plainly)
-    if not keep:
-        return None
     loop.call_soon = PyCFunction_New(&_asked[0], plainly)
     return plainly.first
 

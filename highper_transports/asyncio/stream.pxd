@@ -1,6 +1,7 @@
 # Augments asyncio/stream.py: a read event reaches the driver in one Python call, the loop's.
 
 from ..stream cimport Stream
+from .turn cimport LoopTurn
 
 
 cdef class WireStream(Stream):
@@ -11,5 +12,6 @@ cdef class WireStream(Stream):
     cdef object _write
     cdef object _filler
     cdef object _scratch
+    cdef LoopTurn _turn
 
     cpdef object data_received(self, object data)

@@ -101,12 +101,13 @@ class WireStream(Stream):
         opened: called once the stream can be used.
     """
 
-    __slots__ = ("_opened", "_wire", "_clock", "_write", "_filler", "_joins", "_scratch")
+    __slots__ = ("_opened", "_wire", "_clock", "_write", "_filler", "_joins", "_scratch", "_turn")
 
     def __init__(self, transport: AsyncioTransport, opened: Callable[[Stream], object]) -> None:
         Stream.__init__(self, transport)
         self._opened: Callable[[Stream], object] | None = opened
         self._clock = transport.now
+        self._turn = transport.turn
         self._filler: Filler | None = None
         self._joins = False
         self._scratch: Any = transport.scratch
@@ -133,10 +134,11 @@ class WireStream(Stream):
 
     def data_received(self, data: bytes) -> None:
         """Pass bytes on."""
-        receiver = self.receiver
-        if receiver is None:
-            receiver = self._wake()
-        receiver.received(data, self._clock())
+        self._turn.deliver(self, data)
+
+    def give_way(self) -> bool:
+        """Let those come as far first whom the loop tells of before its next pass."""
+        return self._turn.give_way(self)
 
     def get_buffer(self, sizehint: int) -> Any:
         """Return where the next bytes go: a place that all streams of the transport share."""

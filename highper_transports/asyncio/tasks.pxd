@@ -13,11 +13,19 @@ cdef class TaskStarter:
     cdef set _running
     cdef object _forget
     cdef TaskMaker _maker
-    cdef FirstStep _first
+    cdef readonly FirstStep first
     cdef TaskMaker _eager
     cdef Registration _registration
     cdef object __weakref__
 
-    cpdef object start(self, object coroutine, object context, object name=*)
     @cython.locals(first=FirstStep)
-    cdef object _start_kept(self, object coroutine, object context, object name)
+    cpdef object start(self, object coroutine, object context, object name=*)
+    @cython.locals(kept=list)
+    cdef object _start_kept(self, FirstStep first, object coroutine, object context, object name)
+    cdef object _register(self, object task, object context)
+    cdef object _step(self, object task, object context, object step)
+    cdef object _hold(self, object task, object context)
+
+
+@cython.locals(kept=list, done=Py_ssize_t, place=Py_ssize_t, starter=TaskStarter)
+cpdef object run_kept(FirstStep first)

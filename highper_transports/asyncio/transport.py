@@ -24,6 +24,7 @@ from ..tls import TLS
 from .proxied import SecureProxies
 from .stream import WireStream
 from .tasks import TaskStarter
+from .turn import LoopTurn
 from .waiter import AsyncioWaiter
 
 __all__ = ["AsyncioListener", "AsyncioStream", "AsyncioTransport"]
@@ -138,8 +139,8 @@ def _let_go(server: asyncio.Server) -> None:
 class AsyncioTransport:
     """The provider over any running asyncio loop; made inside it.
 
-    On Python 3.11 it puts a `call_soon` of its own upon that of the loop, which keeps back the first step of a task
-    that it starts, so that it runs at once, and passes everything else on.
+    It puts a `call_soon` of its own upon that of the loop, which keeps back the first step of a task that it starts, so
+    that it runs at once, and passes everything else on.
     """
 
     name = "asyncio"
@@ -154,6 +155,8 @@ class AsyncioTransport:
         self.sends_files = isinstance(self.loop, asyncio.SelectorEventLoop)
         self.scratch: memoryview | None = None  # where all streams receive, once there are some that do
         self.tasks = TaskStarter(self.loop)
+        self.turn = LoopTurn(self.loop, self.now)
+        self.turn.first = self.tasks.first
         self.spawn = self.tasks.start  # type: ignore[method-assign]
 
     @classmethod

@@ -30,4 +30,5 @@ cdef class Poller(Sockets):
     cdef int _serve_own(
         self, int fd, uint32_t generation, uint32_t events, const char *data, Py_ssize_t count
     ) except -1
+    cdef int _go(self) except -1
     cdef int _accept(self, uint32_t number) except -1

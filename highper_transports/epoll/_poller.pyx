@@ -139,9 +139,12 @@ cdef class Poller(Sockets):
             self.gathering = end - start > 1
             try:
                 self._act(start, end)
+                self._go()
             except BaseException:
                 if self.gathering:
                     self._hold(start, end)
+                if len(self.turn):
+                    self.later(self._go_later)
                 raise
             finally:
                 self.scatter()
@@ -222,6 +225,7 @@ cdef class Poller(Sockets):
                 if count == NOT_ASKED:
                     stream.ready(events, self.now)
                 else:
+                    self.turn.is_open = True
                     stream.received(data, count, self.now)
             else:
                 place = self.places[record.place]  # held, for it may end with its last stream
@@ -233,7 +237,23 @@ cdef class Poller(Sockets):
             raise
         except BaseException as error:
             self.receiver_failed(stream or self.awake(fd, generation), error)
+        finally:
+            self.turn.is_open = False
         return 0
+
+    cdef int _go(self) except -1:
+        """Take those forward who gave way to others."""
+        while len(self.turn):
+            try:
+                self.turn.go(self.now)
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:
+                self.receiver_failed(self.turn.failed, error)
+        return 0
+
+    def _go_later(self):
+        self._go()
 
     cdef int _accept(self, uint32_t number) except -1:
         cdef Listener listener = self.listeners.get(number)

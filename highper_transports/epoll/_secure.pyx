@@ -47,6 +47,10 @@ cdef object _plain(Sockets poller):
 cdef class SecureStream(EpollStream):
     """A peer's bytes through TLS over a socket of ours."""
 
+    cpdef bint give_way(self) except -1:
+        """Do not: one reception may be several deliveries."""
+        return False
+
     # Reading
 
     cdef int arrived(self, const char *bytes_, Py_ssize_t count, double now) except -1:

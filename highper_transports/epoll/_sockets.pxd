@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint32_t
 
+from ..asyncio.turn cimport Turn
 from ._outgoing cimport Outgoing
 from ._records cimport Records
 from ._set cimport EpollSet
@@ -19,6 +20,7 @@ cdef class Sockets(EpollSet):
     cdef double _alarm  # when the loop will wake us for a record
     cdef object _timer
     cdef list _starved
+    cdef readonly Turn turn
 
     cdef int adopt(self, int fd) except -1
     cdef int release(self, int fd) except -1

@@ -1,3 +1,4 @@
+from ..asyncio.turn import Turn
 from ..interfaces import IStreamOwner
 from ..stream import Receiver, Stream
 from ._records import Records
@@ -5,6 +6,7 @@ from ._set import EpollSet
 
 class Sockets(EpollSet):
     records: Records
+    turn: Turn
     def alarmed(self) -> None: ...
     def resting(self, owner: IStreamOwner) -> list[int]: ...
     def hasten(self, owner: IStreamOwner, deadline: float) -> None: ...

@@ -37,6 +37,7 @@ cdef class Sockets(EpollSet):
         self.listeners = {}
         self.places = [None]
         self._starved = []
+        self.turn = Turn()
         self.scratch = <char *>PyMem_Malloc(SCRATCH)
         if self.scratch == NULL:
             raise MemoryError

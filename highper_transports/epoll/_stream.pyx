@@ -102,6 +102,10 @@ cdef class EpollStream(Outgoing):
         self.expecting = True
         return True
 
+    cpdef bint give_way(self) except -1:
+        """Let those come as far first who are served in the same go."""
+        return self.poller.turn.give_way(self)
+
     cdef int received(self, const char *data, Py_ssize_t count, double now) except -1:
         """`count` bytes were received before others were served, the end (0), or an error (negative)."""
         self.expecting = False

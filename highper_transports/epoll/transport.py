@@ -144,6 +144,7 @@ class EpollTransport(AsyncioTransport):
         self.rest = EpollRest(self.poller, self)
         self.sends_files = True
         self.tasks = TaskStarter(self.loop)
+        self.poller.turn.first = self.tasks.first
         self.spawn = self.tasks.start  # type: ignore[method-assign]
         self.call_soon = self.poller.soon  # type: ignore[method-assign]
 

@@ -18,7 +18,7 @@ class UvloopTransport(AsyncioTransport):
 
     def __init__(self) -> None:
         AsyncioTransport.__init__(self)
-        self.now = time.monotonic  # the clock beneath its own, without the rounding to milliseconds
+        self.now = self.turn.now = time.monotonic  # the clock beneath its own, without the rounding to milliseconds
 
     @classmethod
     def unavailable(cls) -> str | None:
