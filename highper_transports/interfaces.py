@@ -175,6 +175,13 @@ class IStream(Interface):
             StreamBroken: the stream or the file ended first, or the peer took too little within `timeout` seconds.
         """
 
+    def give_way() -> bool:
+        """Let others that are ready at the same time come as far first; False where there are none.
+
+        If so, `receiver.proceed` is called before the loop's next pass ends. Asked while bytes are delivered, or in
+        `proceed` itself.
+        """
+
     def limit_writes(high: int, low: int) -> None:
         """Set the water marks of the write buffer. They outlast a rest."""
 
@@ -220,6 +227,9 @@ class IReceiver(Interface):
 
     def filled(count: int, now: float) -> None:
         """`count` bytes came and are in the intake that was given to `receive_into`."""
+
+    def proceed(now: float) -> None:
+        """The stream gave way to others, and they have come as far."""
 
     def ended() -> None:
         """The peer will send no more; we may still write."""

@@ -228,6 +228,7 @@ cdef class Poller(Sockets):
                     self.turn.is_open = True
                     stream.received(data, count, self.now)
             else:
+                self.turn.is_open = self.gathering
                 place = self.places[record.place]  # held, for it may end with its last stream
                 if count == NOT_ASKED:
                     data = self.scratch
