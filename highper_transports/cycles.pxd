@@ -41,4 +41,5 @@ cdef class Cycles(Outlet):
     cdef object _fault(self, object error, double now)
     cdef object _peer_closed(self, double now)
     cpdef object shutdown(self)
+    @cython.locals(unknown=Exchange)
     cdef object _disconnect(self, object broken)

@@ -51,12 +51,15 @@ class Cycles(Outlet):
         Outlet.__init__(self, stream, connection)
         self.application = application
         self.exchanges = OpenExchanges()
+        self.brief = False
+
+    def _begin_anew(self, stream: Stream) -> None:
+        Outlet._begin_anew(self, stream)
         self.stopping = False
         self.ending = False
-        self.brief = False
         self._fresh: Exchange | None = None  # its head has arrived, the application has not been told
         self._full = 0  # exchanges whose content waits beyond their window
-        self._waiting = False  # it gave way to others, inside the pump
+        self._waiting = False  # the stream gave way to others; until then what is written stays corked
         self._over: Exchange | None = None  # one that ended meanwhile
 
     # What moves bytes and events
@@ -115,7 +118,7 @@ class Cycles(Outlet):
 
     def finish(self, exchange: Exchange) -> None:
         """The application is done with `exchange`. One that ends in a turn is put away in the last stage of it."""
-        if self._waiting and self._over is None:
+        if self._waiting and self._over is None and self.phase < TAKEN_OVER:
             self._over = exchange
             return
         self.stop_filling()
@@ -206,9 +209,11 @@ class Cycles(Outlet):
 
     def _disconnect(self, broken: BaseException) -> None:
         """End every open exchange from the peer's side."""
-        if self._fresh is not None:
-            self.busy = self.exchanges.remove(self._fresh)  # nobody knows of it
-            self._fresh = None
+        for unknown in (self._fresh, self._over):  # to the application: not yet, or no more
+            if unknown is not None:
+                self.busy = self.exchanges.remove(unknown)
+        self._fresh = self._over = None
+        self._waiting = False
         for exchange in self.exchanges:
             if not exchange.disconnected:
                 exchange.fail(broken, True)

@@ -60,12 +60,6 @@ class Driver(Cycles):
     def attach(self, stream: Stream) -> None:
         """Begin anew on `stream`, with a connection that was reset."""
         self._begin_anew(stream)
-        self.stopping = False
-        self.ending = False
-        self._fresh = None
-        self._full = 0
-        self._waiting = False
-        self._over = None
 
     # The stream's side
 
@@ -74,14 +68,17 @@ class Driver(Cycles):
         if self.talking:
             if not self._failed:
                 self.connection.receive_data(data, now)
-                self._pump(now)
+                if not self._waiting:
+                    self._pump(now)
+                elif self.is_crowded():
+                    self.incoming.hold(self.stream, self.connection, now)
         elif self.phase == LINGERING and not self.drop(len(data), now):
             self.close(now)
 
     def proceed(self, now: float) -> None:
         """Begin what was read, and go on when the first steps of all that was read have run."""
         self._waiting = False
-        if self._fresh is not None:
+        if self._fresh is not None and self.talking:
             try:
                 self._begin()
             except BaseException:
@@ -101,8 +98,10 @@ class Driver(Cycles):
 
     def ended(self) -> None:
         """Half-close (RFC 9112 section 9.6): what was asked completely is still answered."""
-        self._ended = True
         now = self.transport.now()
+        if self._waiting:
+            self.proceed(now)
+        self._ended = True
         if self.phase == LINGERING:
             self.close(now)
         elif self.talking and not self._failed:
@@ -117,8 +116,6 @@ class Driver(Cycles):
         """The stream is gone, and with it every exchange that was open."""
         ours = self.phase == CLOSING
         self._enter(GONE)
-        self._waiting = False
-        self._put_away()
         self.outgoing.relax()
         broken: BaseException = StreamClosed("the stream was closed") if ours else StreamBroken("the peer vanished")
         broken.__cause__ = error

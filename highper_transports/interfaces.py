@@ -178,8 +178,8 @@ class IStream(Interface):
     def give_way() -> bool:
         """Let others that are ready at the same time come as far first; False where there are none.
 
-        If so, `receiver.proceed` is called before the loop's next pass ends. Asked while bytes are delivered, or in
-        `proceed` itself.
+        If so, `receiver.proceed` is called behind them, at the latest in the loop's next pass. Asked while bytes are
+        delivered, or in `proceed` itself.
         """
 
     def limit_writes(high: int, low: int) -> None:

@@ -171,7 +171,8 @@ class Service:
 
     def retire(self, driver: Driver) -> None:
         """Keep a driver for another stream, if there is room."""
-        assert driver.stream is not None, "a driver is given back once"
+        if driver.stream is None:  # it serves somebody else by now, and would be given to a third
+            raise RuntimeError("a driver is given back once")
         if len(self._pool) < self._prepared:
             driver.connection.reset()
             driver.stream = None  # type: ignore[assignment]

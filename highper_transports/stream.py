@@ -169,7 +169,7 @@ class Stream(Timed):
         transport.timers.arm(self, deadline)
 
     def give_way(self) -> bool:
-        """Let others that are ready come as far first. If so, the receiver is called to `proceed` in the same pass."""
+        """Let others that are ready come as far first. If so, the receiver is called to `proceed` behind them."""
         return False
 
     def doze(self, deadline: float) -> int:

@@ -10,7 +10,7 @@ cdef class TaskMaker:
     cpdef object make(self, object coroutine, object context, object name)
 
 
-cdef class FirstStep:
+cdef class FirstSteps:
     cdef public object context
     cdef public object step
     cdef public bint keeping

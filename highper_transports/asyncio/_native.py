@@ -8,7 +8,7 @@ from contextvars import Context
 from typing import Any
 from weakref import WeakSet
 
-__all__ = ["FirstStep", "Registration", "TaskMaker", "answer_tasks", "run_in"]
+__all__ = ["FirstSteps", "Registration", "TaskMaker", "answer_tasks", "run_in"]
 
 
 class TaskMaker:
@@ -34,14 +34,14 @@ def run_in(context: Context, step: Callable[[], Any]) -> Any:
     return context.run(step)
 
 
-class FirstStep:
-    """What is asked of one loop while a task is made.
+class FirstSteps:
+    """What is asked of one loop while tasks are made, and the first steps that wait.
 
     Attributes:
-        context: of that task; None while none is made.
+        context: of the task that is being made; None while none is.
         step: its first step, which `call_soon` has kept back, or None.
         keeping: first steps wait until tasks have been made for others.
-        kept: those that wait: their starter, task, context and step, one after another.
+        kept: those that wait: starter, task, context and step of each.
     """
 
     __slots__ = ("context", "kept", "keeping", "step")
@@ -53,7 +53,7 @@ class FirstStep:
         self.kept: list[Any] = []
 
 
-def answer_tasks(loop: Any) -> FirstStep | None:
+def answer_tasks(loop: Any) -> FirstSteps | None:
     """Have a loop keep the first step of a task back while it is made.
 
     Returns:
@@ -62,10 +62,10 @@ def answer_tasks(loop: Any) -> FirstStep | None:
     if not hasattr(loop, "__dict__"):
         return None
     call_soon = loop.call_soon
-    known: FirstStep | None = getattr(call_soon, "first", None)
+    known: FirstSteps | None = getattr(call_soon, "first", None)
     if known is not None:
         return known
-    first = FirstStep()
+    first = FirstSteps()
 
     def call_soon_or_keep(callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
         if context is not None and context is first.context:

@@ -75,14 +75,14 @@ cpdef object run_in(object context, object step):
 
 # Keeping a first step back
 
-cdef class FirstStep:
-    """What is asked of one loop while a task is made.
+cdef class FirstSteps:
+    """What is asked of one loop while tasks are made, and the first steps that wait.
 
     Attributes:
-        context: of that task; None while none is made.
+        context: of the task that is being made; None while none is.
         step: its first step, which `call_soon` has kept back, or None.
         keeping: first steps wait until tasks have been made for others.
-        kept: those that wait: their starter, task, context and step, one after another.
+        kept: those that wait: starter, task, context and step of each.
     """
 
     def __cinit__(self):
@@ -92,12 +92,12 @@ cdef class FirstStep:
 cdef class _Plainly:
     cdef object call_soon  # a loop's own
     cdef dict variables  # its attributes
-    cdef readonly FirstStep first
+    cdef readonly FirstSteps first
 
 
 cdef object _call_soon(_Plainly loop, PyObject **arguments, Py_ssize_t count, PyObject *names):
     """Call soon, as the loop does; but keep back what is asked for in the context of the first step."""
-    cdef FirstStep first = loop.first
+    cdef FirstSteps first = loop.first
     if (
         count == 1
         and names != NULL
@@ -137,7 +137,7 @@ def answer_tasks(loop):
     plainly = _Plainly()
     plainly.call_soon = loop.call_soon
     plainly.variables = variables
-    plainly.first = FirstStep()
+    plainly.first = FirstSteps()
     if "get_debug" not in variables and type(loop).get_debug is BaseEventLoop.get_debug:
         loop.get_debug = PyCFunction_New(&_asked[1], plainly)
     loop.call_soon = PyCFunction_New(&_asked[0], plainly)

@@ -5,10 +5,10 @@ Most handlers end in their first step. Run inside the read event, that step cost
 second write. It is a real task from its first instruction: `current_task`, timeouts, task groups, cancellation and
 anyio find what they look for.
 
-From Python 3.12 on the task itself can do it. Otherwise the constructor of a task asks its loop to call its first step
-soon; that one request is kept back and the step is run at once, in the task's own context, or with those of others in
-a turn. In both cases only where no task is current, because a step within a step would let one task's code run in the
-middle of another's.
+From Python 3.12 on the task itself can do it. On 3.11, and in a turn on all versions, it is done otherwise: the
+constructor of a task asks its loop to call its first step soon; that one request is kept back, and the step is run in
+the task's own context at once, or when tasks have been made for all in the turn. In both cases only where no task is
+current, because a step within a step would let one task's code run in the middle of another's.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from contextvars import Context
 from typing import Any
 from weakref import WeakSet
 
-from ._native import FirstStep, Registration, TaskMaker, answer_tasks, run_in
+from ._native import FirstSteps, Registration, TaskMaker, answer_tasks, run_in
 
-__all__ = ["TaskStarter", "run_kept"]
+__all__ = ["TaskStarter", "leave_kept", "run_kept"]
 
 NATIVE = sys.version_info >= (3, 12)
 
@@ -41,7 +41,7 @@ def _registration() -> Registration | None:
 
 
 class TaskStarter:
-    """Starts tasks on one loop, and holds those that run: a loop itself refers to them weakly.
+    """Starts tasks on one loop, whose `call_soon` it wraps, and holds those that run: a loop refers to them weakly.
 
     Args:
         loop: where they run.
@@ -69,7 +69,7 @@ class TaskStarter:
         self._running: set[Task[Any]] = set()
         self._forget = self._running.discard  # one for all tasks, and no copy of a context for each
         self._eager = TaskMaker(Task, False, loop=loop, eager_start=True) if NATIVE else None
-        self.first: FirstStep | None = answer_tasks(loop)
+        self.first: FirstSteps | None = answer_tasks(loop)
         registration = _registration()
         self._registration = None if self.first is None else registration
         if self._registration is not None:
@@ -94,7 +94,7 @@ class TaskStarter:
         return task
 
     def _start_kept(
-        self, first: FirstStep, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None
+        self, first: FirstSteps, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None
     ) -> Task[Any]:
         first.context = context
         try:
@@ -105,11 +105,7 @@ class TaskStarter:
         if step is None:  # a loop's own `call_soon` does not ask ours, and the task was scheduled
             self._register(task, context)
         elif first.keeping:
-            kept = first.kept
-            kept.append(self)
-            kept.append(task)
-            kept.append(context)
-            kept.append(step)
+            first.kept.append((self, task, context, step))
         else:
             self._step(task, context, step)
         return task
@@ -136,18 +132,22 @@ class TaskStarter:
         task.add_done_callback(self._forget, context=context)
 
 
-def run_kept(first: FirstStep) -> None:
-    """Run the first steps that were kept while others were made; where one leaves the loop, the rest soon."""
+def run_kept(first: FirstSteps) -> None:
+    """Run the first steps that were kept while tasks were made for others."""
     kept, first.kept = first.kept, []
     done = 0
     try:
-        while done < len(kept):
-            done += 4
-            starter: TaskStarter = kept[done - 4]
-            starter._step(kept[done - 3], kept[done - 2], kept[done - 1])
+        for starter, task, context, step in kept:
+            done += 1
+            starter._step(task, context, step)
     except BaseException:
-        for place in range(done, len(kept), 4):
-            starter = kept[place]
-            starter._register(kept[place + 1], kept[place + 2])
-            starter._loop.call_soon(kept[place + 3], context=kept[place + 2])
+        first.kept = kept[done:]
         raise
+
+
+def leave_kept(first: FirstSteps) -> None:
+    """Have the loop run what was kept: an exit leaves the turn."""
+    kept, first.kept = first.kept, []
+    for starter, task, context, step in kept:
+        starter._register(task, context)
+        starter._loop.call_soon(step, context=context)

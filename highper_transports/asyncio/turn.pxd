@@ -3,19 +3,20 @@
 cimport cython
 
 from ..stream cimport Receiver, Stream
-from ._native cimport FirstStep
-from .tasks cimport run_kept
+from ._native cimport FirstSteps
+from .tasks cimport leave_kept, run_kept
 
 
 cdef class Turn:
     cdef public bint is_open
-    cdef public FirstStep first
-    cdef public Stream failed
-    cdef list _waiting
+    cdef public FirstSteps first
+    cdef Stream _failed
+    cdef list _streams
 
     cpdef bint give_way(self, Stream stream) except -1
-    @cython.locals(first=FirstStep)
+    @cython.locals(first=FirstSteps)
     cpdef object go(self, double now)
+    cpdef Stream take_failed(self)
     @cython.locals(streams=list, done=Py_ssize_t, stream=Stream, receiver=Receiver)
     cdef object _stage(self, double now)
 

@@ -250,11 +250,16 @@ cdef class Poller(Sockets):
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as error:
-                self.receiver_failed(self.turn.failed, error)
+                self.receiver_failed(self.turn.take_failed(), error)
         return 0
 
     def _go_later(self):
-        self._go()
+        try:
+            self._go()
+        except BaseException:
+            if len(self.turn):
+                self.later(self._go_later)
+            raise
 
     cdef int _accept(self, uint32_t number) except -1:
         cdef Listener listener = self.listeners.get(number)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import socket
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.providers import REAL
 from support.sockets import Served, served
 
-from highper_http import App, Request
+from highper_core import HttpConnection, Limits, Response, Role
+from highper_http import App, Request, Server
 from highper_transports.asyncio.tasks import TaskStarter
 from highper_transports.asyncio.turn import Turn
-from highper_transports.epoll import EpollTransport
+from highper_transports.driver import Driver
 from highper_transports.stream import Receiver, Stream
+from highper_transports.timers import TimerWheel
 
 GET = b"GET /%d HTTP/1.1\r\nhost: site.example\r\n\r\n"
 
@@ -75,7 +79,8 @@ def test_one_that_raises_keeps_nobody_back() -> None:
     broken.act = fail
     with pytest.raises(LookupError):
         turn.go(7.0)
-    assert turn.failed is broken.stream
+    assert turn.take_failed() is broken.stream
+    assert turn.take_failed() is None
     assert not turn.is_open
     turn.go(8.0)
     assert sorted(said) == ["a at 7", "a at 8", "b at 7", "c at 8", "c at 8"]
@@ -203,8 +208,16 @@ def test_an_exit_in_a_first_step_leaves_the_others_to_the_loop() -> None:
 # Servers
 
 
-def talk(app: App, main: Callable[[Served, list[socket.socket]], Any], peers: int = 5) -> None:
-    """Serve on epoll, with connections that have been answered before, so that they are awake."""
+Talk = Callable[..., None]
+
+
+@pytest.fixture(params=REAL, ids=lambda provider: provider.name)
+def talk(request: pytest.FixtureRequest) -> Talk:
+    return functools.partial(serve, request.param)
+
+
+def serve(provider: Any, app: App, main: Callable[[Served, list[socket.socket]], Any], peers: int = 5) -> None:
+    """Serve, with connections that have been answered before, so that they are awake."""
 
     async def run(transport: Any) -> None:
         async with served(transport, app) as site:
@@ -220,7 +233,7 @@ def talk(app: App, main: Callable[[Served, list[socket.socket]], Any], peers: in
                 for peer in connected:
                     peer.close()
 
-    EpollTransport.run(run)
+    provider.run(run)
 
 
 async def answers(peers: list[socket.socket], *requests: bytes) -> list[bytes]:
@@ -258,7 +271,7 @@ def numbered(said: list[str]) -> App:
     return app
 
 
-def test_each_gets_its_own_answer() -> None:
+def test_each_gets_its_own_answer(talk: Talk) -> None:
     said: list[str] = []
 
     async def main(site: Served, peers: list[socket.socket]) -> None:
@@ -271,7 +284,7 @@ def test_each_gets_its_own_answer() -> None:
     assert len(said) == 4 * 70
 
 
-def test_pipelined_requests_are_answered_in_order() -> None:
+def test_pipelined_requests_are_answered_in_order(talk: Talk) -> None:
     async def main(site: Served, peers: list[socket.socket]) -> None:
         for peer in peers:
             peer.sendall(GET % 1 + GET % 2 + GET % 3)
@@ -285,7 +298,7 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     talk(numbered([]), main)
 
 
-def test_one_whose_stream_ends_meanwhile_takes_nobody_with_it() -> None:
+def test_one_whose_stream_ends_meanwhile_takes_nobody_with_it(talk: Talk) -> None:
     """A handler ends all other streams, whose requests were read and perhaps begun."""
     said: list[str] = []
     app = numbered(said)
@@ -319,7 +332,7 @@ def test_one_whose_stream_ends_meanwhile_takes_nobody_with_it() -> None:
 
 
 @pytest.mark.parametrize("bad", [b"GET /x\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\x00\r\n\r\n"])
-def test_one_that_breaks_a_rule_is_refused_alone(bad: bytes) -> None:
+def test_one_that_breaks_a_rule_is_refused_alone(talk: Talk, bad: bytes) -> None:
     async def main(site: Served, peers: list[socket.socket]) -> None:
         got = await answers(peers, GET % 1, bad, GET % 3, GET % 4, GET % 6)
         assert [got[index] for index in (0, 2, 3, 4)] == [b"1", b"3", b"4", b"6"]
@@ -327,3 +340,183 @@ def test_one_that_breaks_a_rule_is_refused_alone(bad: bytes) -> None:
         assert not peers[1].recv(10)
 
     talk(numbered([]), main)
+
+
+@pytest.fixture(params=REAL, ids=lambda provider: provider.name)
+def provider(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.mark.parametrize("exits", [1, 2])
+def test_an_exit_leaves_nobody_unanswered(provider: Any, exits: int) -> None:
+    """Where it leaves the turn once, and again when the rest of it is served."""
+    app = numbered([])
+
+    @app.get("/exit", inline=True)
+    def leave(request: Request) -> str:
+        raise KeyboardInterrupt
+
+    async def begin() -> tuple[Server, list[socket.socket]]:
+        server = Server(app, port=0, access_log=False)
+        await server.start(provider())
+        peers = [socket.create_connection(server.addresses[0]) for _ in range(5)]
+        for peer in peers:
+            peer.settimeout(10)
+        await answers(peers, GET % 0)
+        return server, peers
+
+    async def rest() -> list[bytes]:
+        loop = asyncio.get_running_loop()
+        return [await loop.run_in_executor(None, whole, peer) for peer in peers[::2]]
+
+    loop = provider.new_loop()
+    try:
+        server, peers = loop.run_until_complete(begin())
+        for index, peer in enumerate(peers):
+            leaves = index in (1, 3)[:exits]
+            peer.sendall(b"GET /exit HTTP/1.1\r\nhost: site.example\r\n\r\n" if leaves else GET % index)
+        left = 0
+        waiting = loop.create_task(rest())
+        while not waiting.done():
+            try:
+                loop.run_until_complete(waiting)
+            except KeyboardInterrupt:
+                left += 1
+        assert waiting.result() == [b"0", b"2", b"4"]
+        assert 1 <= left <= exits
+        for peer in peers:
+            peer.close()
+        loop.run_until_complete(server.finish())
+        assert server._service.open == 0
+    finally:
+        loop.close()
+
+
+# The driver
+
+
+class Ground:
+    """A transport on which nothing happens by itself."""
+
+    def __init__(self) -> None:
+        self.timers = TimerWheel(self.now, lambda when, callback: None)
+
+    def now(self) -> float:
+        return 0.0
+
+    def call_soon(self, callback: Callable[..., object], *args: Any) -> None:
+        pass
+
+
+class Polite(Stream):
+    """Always gives way, and keeps what is done to it."""
+
+    unwritten = 0
+
+    def __init__(self) -> None:
+        super().__init__(Ground())  # type: ignore[arg-type]
+        self.done: list[Any] = []
+
+    def give_way(self) -> bool:
+        return not self.done
+
+    def write(self, data: bytes | list[bytes]) -> None:
+        self.done.append("written")
+
+    def abort(self) -> None:
+        self.done.append("aborted")
+
+    def close(self) -> None:
+        self.done.append("closed")
+
+    def pause_reading(self) -> None:
+        self.done.append("paused")
+
+    def resume_reading(self) -> None:
+        self.done.append("resumed")
+
+
+class Scripted:
+    """An application that does `act` with an exchange, and the service of its only driver."""
+
+    def __init__(self, act: Callable[[Any], object], limits: Limits | None = None) -> None:
+        self.act = act
+        self.told: list[str] = []
+        self.retired: list[Driver] = []
+        self.stream = Polite()
+        self.driver = Driver(self.stream, HttpConnection(Role.SERVER, limits=limits or Limits()), self, self)  # type: ignore[arg-type]
+
+    def begin(self, exchange: Any) -> None:
+        self.told.append("begun")
+        self.act(exchange)
+
+    def disconnected(self, exchange: Any, error: BaseException | None) -> None:
+        self.told.append("disconnected")
+
+    def retire(self, driver: Driver) -> None:
+        self.retired.append(driver)
+
+
+def answered(exchange: Any) -> None:
+    exchange.send_message(Response(status_code=200), b"hello")
+    exchange.close()
+
+
+def test_a_request_whose_stream_is_lost_is_never_begun() -> None:
+    scene = Scripted(answered)
+    scene.driver.received(GET % 1, 0.0)
+    scene.driver.lost(None)
+    assert scene.told == []
+    assert scene.retired == [scene.driver]
+
+
+def test_a_driver_is_given_back_once() -> None:
+    """Also where the stream is lost when the exchange has ended, and is not yet put away."""
+    scene = Scripted(answered)
+    scene.driver.received(GET % 1, 0.0)
+    scene.driver.proceed(0.0)
+    assert scene.told == ["begun"]
+    scene.driver.lost(None)
+    assert scene.told == ["begun"]
+    assert scene.retired == [scene.driver]
+
+
+def test_a_stream_that_is_taken_over_gives_the_driver_back_at_once() -> None:
+    def take(exchange: Any) -> None:
+        exchange.take_over(receiver)
+        exchange.close()
+
+    receiver = Receiver()
+    scene = Scripted(take)
+    scene.driver.received(GET % 1, 0.0)
+    scene.driver.proceed(0.0)
+    assert scene.stream.receiver is receiver
+    assert scene.retired == [scene.driver]
+
+
+def test_one_that_was_aborted_meanwhile_is_not_begun() -> None:
+    scene = Scripted(answered)
+    scene.driver.received(GET % 1, 0.0)
+    scene.driver.abort()
+    scene.driver.proceed(0.0)
+    assert scene.told == []
+    scene.driver.lost(None)
+    assert scene.retired == [scene.driver]
+
+
+def test_one_that_waits_takes_no_more_than_others() -> None:
+    """A loop that goes on receiving is told to stop at the bound of what is pipelined."""
+    scene = Scripted(answered, Limits(pipelined=1000))
+    for _ in range(30):
+        scene.driver.received(GET % 1, 0.0)
+    assert "paused" in scene.stream.done
+    assert scene.told == []
+
+
+def test_the_end_of_input_begins_what_was_read_before() -> None:
+    scene = Scripted(answered)
+    scene.driver.received(GET % 1, 0.0)
+    scene.driver.ended()
+    scene.driver.proceed(0.0)
+    assert scene.told == ["begun"]
+    assert "written" in scene.stream.done
