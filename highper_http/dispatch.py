@@ -55,7 +55,7 @@ class Running(Around):
     def _set_up(self, dispatcher: Dispatcher, context: RequestContext, route: Route) -> None:
         self._be_new()
         self._dispatcher = dispatcher
-        self._context = context
+        self._context: Any = context  # None once it has been given back
         self._route: Route | None = route  # None once the handler has returned
 
     def go(self) -> bool:
@@ -87,10 +87,11 @@ class Running(Around):
             if self._dispatcher._must_leave(error):
                 raise error
         finally:
-            self._dispatcher._end(self._context)
+            self._end()
 
     def _end(self) -> None:
-        self._dispatcher._end(self._context)
+        context, self._context = self._context, None  # the record may be wanted before the task is put away
+        self._dispatcher._end(context)
 
 
 class Dispatcher:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from support.providers import REAL_NAMES
 
+from highper_core import _references
 from highper_http import App, Server
 from highper_transports.registry import transport as find_transport
 
@@ -130,6 +131,36 @@ def test_kept_objects_never_show_another_request() -> None:
     for record in kept:
         with pytest.raises(Exception, match=r"\w"):
             record[2].text("too late")
+
+
+@pytest.mark.skipif(
+    str(_references.__file__).endswith(".py"), reason="the guard is not built, so nothing is reused"
+)
+@pytest.mark.parametrize("provider", REAL_NAMES)
+def test_records_are_reused_while_the_tasks_of_their_requests_still_stand(provider: str) -> None:
+    """A handler that waited leaves its record as free as one that did not: no task that has ended holds it."""
+    app = App()
+
+    @app.get("/")
+    async def wait(req: Any) -> str:
+        await asyncio.sleep(0)
+        return "a"
+
+    async def ask(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(ROUNDS):
+            writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\na")
+        writer.close()
+
+    async def main(transport: Any) -> dict[str, int]:
+        async with Server(app, port=0, transport=provider, access_log=False) as server:
+            await asyncio.gather(*(ask(server.port) for _ in range(CONNECTIONS)))
+            return server.statistics()["contexts"]
+
+    contexts = find_transport(provider).run(main)
+    assert contexts["abandoned"] == 0
+    assert contexts["reused"] >= CONNECTIONS * (ROUNDS - 1)
 
 
 @pytest.mark.parametrize("provider", REAL_NAMES)
