@@ -133,9 +133,7 @@ def test_kept_objects_never_show_another_request() -> None:
             record[2].text("too late")
 
 
-@pytest.mark.skipif(
-    str(_references.__file__).endswith(".py"), reason="the guard is not built, so nothing is reused"
-)
+@pytest.mark.skipif(str(_references.__file__).endswith(".py"), reason="the guard is not built, so nothing is reused")
 @pytest.mark.parametrize("provider", REAL_NAMES)
 def test_records_are_reused_while_the_tasks_of_their_requests_still_stand(provider: str) -> None:
     """A handler that waited leaves its record as free as one that did not: no task that has ended holds it."""
