@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from highper_core import Limits
-from highper_http import App, Server
+from highper_http import App, Server, WebSocket
 from highper_http.websocket.connecting import Connecting, connect
+from highper_transports.memory import Peer
 
-__all__ = ["Served", "UPGRADE", "served"]
+__all__ = ["PATIENT", "Served", "UPGRADE", "dial", "echoing", "served"]
 
 UPGRADE = (
     b"GET %s HTTP/1.1\r\nhost: site.example\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
@@ -55,3 +56,26 @@ async def served(transport: Any, app: App, engine: str = "auto", **options: Any)
         yield Served(transport, server, engine)
     finally:
         await server.finish()
+
+
+async def dial(site: Served) -> Peer:
+    """Open a stream to play the client by hand."""
+    made: list[Peer] = []
+    await site.transport.connect(site.address, lambda stream: made.append(Peer(stream)))
+    return made[0]
+
+
+def echoing() -> App:
+    """An application that echoes messages at `/echo`."""
+    app = App()
+
+    @app.websocket("/echo")
+    async def echo(socket: WebSocket) -> None:
+        await socket.accept()
+        async for message in socket:
+            if isinstance(message, str):
+                await socket.send_text(message)
+            else:
+                await socket.send_bytes(message)
+
+    return app
