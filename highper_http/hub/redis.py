@@ -6,6 +6,7 @@ anew, the listener is told of the gap, and what waits is sent. What was being se
 know a packet that comes twice.
 
 Redis keeps nothing and promises no more than order: what is published while a subscriber is cut off never reaches it.
+What a rule of its access control forbids to publish is told in the log, and reaches nobody.
 """
 
 from __future__ import annotations
@@ -301,6 +302,8 @@ class RedisBus:
 
     async def _say(self) -> None:
         """Send packets. They wait until they have been taken, so that others can send them if this fails."""
+        from redis.exceptions import NoPermissionError
+
         await self._up.wait()
         while True:
             self._queued = Event()
@@ -310,7 +313,13 @@ class RedisBus:
             async with self._client.pipeline(transaction=False) as pipeline:
                 for channel, packet in batch:
                     pipeline.publish(channel, packet)
-                await pipeline.execute()
+                answers = await pipeline.execute(raise_on_error=False)
+            for (channel, _), answer in zip(batch, answers, strict=True):
+                if isinstance(answer, NoPermissionError):  # to which another connection would change nothing
+                    topic = channel[len(self._prefix) :].decode()
+                    logger.error("the bus at %s takes nothing under %r: %s", self._place, topic, answer)
+                elif isinstance(answer, Exception):
+                    raise answer
             for _ in batch:
                 self._size -= len(self._packets.popleft()[1]) + PACKET
             if self._size <= self._bound // 2:
