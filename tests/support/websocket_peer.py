@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,7 +17,9 @@ from highper_transports.memory import MemoryTransport, Peer
 from highper_transports.sockets import Binding
 from highper_transports.stream import Stream
 
-__all__ = ["Play", "ServerByHand", "head_of", "played"]
+__all__ = ["Main", "Play", "ServerByHand", "answering", "echo", "head_of", "played", "run"]
+
+Main = Callable[[MemoryTransport], Coroutine[Any, Any, None]]
 
 
 async def head_of(peer: Peer) -> dict[str, str]:
@@ -123,3 +125,36 @@ async def played(transport: MemoryTransport, *plays: Play) -> AsyncIterator[tupl
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(outcome, Exception):
                 raise outcome
+
+
+async def echo(server: ServerByHand) -> None:
+    """Accept, and echo messages until the Close."""
+    await server.accept()
+    while not isinstance(message := await server.receive(), CloseConnection):
+        if isinstance(message, str | bytes):
+            server.send(message)
+    server.peer.close()
+
+
+def answering(answer: bytes, *, close: bool = False) -> Play:
+    """Answer the opening handshake with these bytes."""
+
+    async def play(server: ServerByHand) -> None:
+        server.request = await head_of(server.peer)
+        server.peer.send(answer)
+        if close:
+            server.peer.close()
+
+    return play
+
+
+def run(main: Main) -> None:
+    """Run in virtual time, of which an hour is taken for a hang; nothing may be left running."""
+
+    async def bounded(transport: MemoryTransport) -> None:
+        async with asyncio.timeout(3600):
+            await main(transport)
+        await asyncio.sleep(60)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    MemoryTransport.run(bounded)
