@@ -1,15 +1,16 @@
-"""Subscribers of a hub that are no sockets: they keep what they are handed."""
+"""Two hubs on one wire, and subscribers that are no sockets: they keep what they are handed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
 
 from zope.interface import implementer
 
-from highper_http.hub import ISubscriber
+from highper_http.hub import EVENTS, Hub, ISubscriber, LocalBus, Wire
+from highper_http.testing import run
 
-__all__ = ["Collector"]
+__all__ = ["Collector", "events", "two_hubs"]
 
 
 @implementer(ISubscriber)
@@ -62,3 +63,20 @@ class Collector:
 
 def _lines(event: bytes, field: str) -> list[str]:
     return [line[len(field) + 2 :] for line in event.decode().split("\n") if line.startswith(f"{field}: ")]
+
+
+def events(hub: Hub, topic: str = "room", after: str | None = None) -> tuple[Collector, bool]:
+    """Join as a reader of events; return it, and whether it was handed all that it missed."""
+    reader = Collector(EVENTS)
+    return reader, hub.join(reader, topic, after=after)
+
+
+def two_hubs(main: Callable[[Hub, Hub], Awaitable[None]], **options: object) -> None:
+    """Run `main` with two hubs on one bus, as two processes have them."""
+
+    async def whole() -> None:
+        wire = Wire()
+        async with Hub(LocalBus(wire), **options) as one, Hub(LocalBus(wire), **options) as other:  # type: ignore[arg-type]
+            await main(one, other)
+
+    run(whole)
