@@ -11,7 +11,7 @@ from support.client import Client
 from support.exchanges import Application, Site, content_of, text
 from support.providers import EVERY
 from support.takeovers import Prefix, connect, upgrade
-from transports.fakes import LineConnection
+from transports.line_connection import LineConnection
 
 from highper_core import Data, EndOfMessage, HttpConnection, InformationalResponse, Limits, Request, Response, Role
 from highper_transports.driver import Driver

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from transports.fakes import HandTransport, LineConnection, Recorder, RecordingStream, respond
+from transports.fakes import HandTransport, Recorder, RecordingStream, respond
+from transports.line_connection import LineConnection
 
 from highper_core.errors import Fault
 from highper_core.limits import Limits
