@@ -4,117 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import socket as sockets
 from contextvars import Context, ContextVar
 from pathlib import Path
-from typing import Any
 
-import pytest
-from support.sockets import PATIENT, UPGRADE, Served
+from support.dozing import HELLO, MASKED_HELLO, Echo, Raw, dozing, expected, listening, lull, over_sockets, until
+from support.sockets import PATIENT, Served
 from support.tls_peer import certificates
 from support.websocket_play import Play, play
 
-from highper_core.websocket import WebSocket as Core
-from highper_http import App, Limits, WebSocket, WebSocketClosed, WebSocketListener
+from highper_http import App, Limits, WebSocket, WebSocketListener
 from highper_http.hub import Hub
 from highper_http.websocket import ListenedSocket
 from highper_http.websocket.connecting import connect
-from highper_http.websocket.speaker import Speaker
 
 __all__ = ["play"]
-
-MASKED_HELLO = bytes.fromhex("818537fa213d7f9f4d5158")  # RFC 6455 section 5.7
-HELLO = bytes.fromhex("810548656c6c6f")
-
-
-class Echo(WebSocketListener):
-    """Echoes, and keeps what it was told."""
-
-    def __init__(self) -> None:
-        self.sockets: list[ListenedSocket] = []
-        self.closed: list[tuple[int, str]] = []
-
-    def on_open(self, socket: ListenedSocket) -> None:
-        self.sockets.append(socket)
-
-    def on_message(self, socket: ListenedSocket, message: str | bytes) -> None:
-        socket.try_send(message)
-
-    def on_close(self, socket: ListenedSocket, code: int, reason: str) -> None:
-        self.closed.append((code, reason))
-
-
-def lull(site: Served) -> int:
-    """Let two quiet seconds pass for every socket of the server, without waiting; return how many doze then."""
-    now = site.transport.now()
-    for stream in list(site.server._service.awake):
-        receiver = stream.receiver
-        for _ in range(2):
-            if isinstance(receiver, Speaker) and receiver.wire is not None:
-                receiver.expired(now)
-    return dozing(site)
-
-
-def dozing(site: Served) -> int:
-    service = site.server._service
-    return service.open - len(service.awake)
-
-
-def expected(site: Served, count: int) -> int:
-    """How many of `count` quiet sockets doze: all, where the transport can keep less than a stream."""
-    return count if site.transport.name == "epoll" else 0
-
-
-class Raw:
-    """A client over a plain socket, in a thread's stead: the loop does its reading and writing."""
-
-    def __init__(self, plain: sockets.socket) -> None:
-        self.plain = plain
-        self.loop = asyncio.get_running_loop()
-
-    @classmethod
-    async def open(cls, site: Served, path: bytes = b"/ws") -> Raw:
-        plain = sockets.socket()
-        plain.setblocking(False)
-        raw = cls(plain)
-        await raw.loop.sock_connect(plain, site.address)
-        plain.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
-        await raw.send(UPGRADE % (path, b""))
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += await raw.loop.sock_recv(plain, 1)
-        assert head.startswith(b"HTTP/1.1 101 ")
-        return raw
-
-    async def send(self, data: bytes) -> None:
-        await self.loop.sock_sendall(self.plain, data)
-
-    async def receive(self, count: int) -> bytes:
-        data = b""
-        async with asyncio.timeout(10):
-            while len(data) < count and (piece := await self.loop.sock_recv(self.plain, count - len(data))):
-                data += piece
-        return data
-
-    def reset(self) -> None:
-        self.plain.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        self.plain.close()
-
-
-async def until(predicate: Any) -> None:
-    async with asyncio.timeout(10):
-        while not predicate():
-            await asyncio.sleep(0.002)
-
-
-def listening(listener: WebSocketListener, **options: Any) -> App:
-    app = App(**options)
-    app.websocket("/ws")(listener)  # type: ignore[type-var]
-    return app
-
-
-def over_sockets(site: Served) -> bool:
-    return site.transport.name != "memory"
 
 
 def test_a_quiet_socket_costs_no_stream_and_answers_whatever_way_its_bytes_are_split(play: Play) -> None:
@@ -232,54 +135,6 @@ def test_its_water_marks_outlast_a_rest(play: Play) -> None:
     play(app, main)
 
 
-def test_closing_a_socket_at_rest_is_a_closing_handshake(play: Play) -> None:
-    """By either side, with the code that was given."""
-    echo = Echo()
-
-    async def main(site: Served) -> None:
-        async with site.socket("/ws") as socket:
-            await socket.send_text("hello")
-            await socket.receive()
-            assert lull(site) == expected(site, 1)
-            closing = asyncio.ensure_future(echo.sockets[0].close(4000, "enough"))
-            with pytest.raises(WebSocketClosed):
-                await socket.receive()
-            await closing
-            assert socket.close_code == 4000
-        async with site.socket("/ws") as socket:
-            await until(lambda: len(echo.sockets) == 2)
-            assert lull(site) == expected(site, 1)
-            await socket.close(4001, "bye")
-        await site.settle()
-        assert echo.closed[1] == (4001, "bye")
-
-    play(listening(echo), main)
-
-
-def test_a_peer_that_vanishes_at_rest_is_told_once(play: Play) -> None:
-    """A reset, the end of input without a Close, and our own abort: 1006, and nothing is left."""
-    echo = Echo()
-
-    async def main(site: Served) -> None:
-        if not over_sockets(site):
-            return
-        raws = [await Raw.open(site) for _ in range(3)]
-        assert lull(site) == expected(site, 3)
-        raws[0].reset()
-        await until(lambda: len(echo.closed) == 1)
-        raws[1].plain.shutdown(sockets.SHUT_WR)
-        await until(lambda: len(echo.closed) == 2)
-        assert await raws[1].receive(100) == b""
-        echo.sockets[2].abort()
-        await until(lambda: len(echo.closed) == 3)
-        await site.settle()
-        assert echo.closed == [(1006, "")] * 3
-        for raw in raws[1:]:
-            raw.plain.close()
-
-    play(listening(echo), main)
-
-
 def test_a_socket_at_rest_is_pinged_and_rests_on(play: Play) -> None:
     """Its peers answer, so it lives; one that is silent is failed in time."""
     echo = Echo()
@@ -300,117 +155,6 @@ def test_a_socket_at_rest_is_pinged_and_rests_on(play: Play) -> None:
             assert await alive.receive() == "still here"
 
     play(listening(echo, limits=limits), main)
-
-
-def test_a_server_that_stops_closes_hundreds_at_rest(play: Play) -> None:
-    """Every one gets its Close with 1001; nobody is taken for an idle connection, and nothing is left."""
-    echo = Echo()
-
-    async def main(site: Served) -> None:
-        if not over_sockets(site):
-            return
-        raws = [await Raw.open(site) for _ in range(300)]
-        resting = lull(site)
-        assert resting == (300 if site.transport.name == "epoll" else 0)
-        stopping = asyncio.ensure_future(site.server.finish())
-        for raw in raws:
-            assert await raw.receive(4) == b"\x88\x02\x03\xe9"
-            await raw.send(b"\x88\x82" + bytes(4) + b"\x03\xe9")
-        await stopping
-        assert site.server._service.open == 0
-        assert echo.closed == [(1001, "")] * 300
-        for raw in raws:
-            assert await raw.receive(1) == b""
-            raw.plain.close()
-
-    play(listening(echo), main)
-
-
-def test_those_who_do_not_answer_are_aborted_and_their_handlers_cancelled(play: Play) -> None:
-    """A handler that waits at rest is known to the server: it is cancelled when the time is over."""
-    app = App()
-    opened: list[WebSocket] = []
-    ended: list[str] = []
-
-    @app.websocket("/ws")
-    async def ws(socket: WebSocket) -> None:
-        await socket.accept()
-        opened.append(socket)
-        try:
-            await socket.receive()
-        except asyncio.CancelledError:
-            ended.append("cancelled")
-            raise
-
-    async def main(site: Served) -> None:
-        if not over_sockets(site):
-            return
-        raws = [await Raw.open(site) for _ in range(3)]
-        await until(lambda: len(opened) == 3)
-        assert lull(site) == expected(site, 3)
-        await site.server.finish()
-        assert ended == ["cancelled"] * 3
-        assert site.server._service.open == 0
-        for raw in raws:
-            raw.plain.close()
-
-    play(app, main, drain=0.2)
-
-
-def test_a_handler_that_is_cancelled_at_rest_closes_its_socket(play: Play) -> None:
-    """Its task lives while its stream dozes, and its end is told the peer."""
-    app = App()
-    opened: list[WebSocket] = []
-
-    @app.websocket("/ws")
-    async def ws(socket: WebSocket) -> None:
-        await socket.accept()
-        opened.append(socket)
-        await socket.receive()
-
-    async def main(site: Served) -> None:
-        async with site.socket("/ws") as socket:
-            await until(lambda: opened)
-            assert lull(site) == expected(site, 1)
-            task = opened[0].task
-            gc.collect()
-            assert not task.done()
-            task.cancel()
-            with pytest.raises(WebSocketClosed):
-                await socket.receive()
-            assert socket.close_code == 1001
-        await site.settle()
-        assert task.cancelled()
-
-    play(app, main)
-
-
-def test_nothing_of_a_socket_that_rested_is_left(play: Play) -> None:
-    """Socket, core and context go with the stream, however often it dozed."""
-
-    class Forgetful(WebSocketListener):
-        def on_text(self, socket: ListenedSocket, text: str) -> None:
-            socket.try_send(text)
-
-    def left() -> int:
-        gc.collect()
-        return sum(isinstance(item, ListenedSocket | Core) for item in gc.get_objects())
-
-    async def main(site: Served) -> None:
-        before = left()
-        async with site.socket("/ws") as socket:
-            for _ in range(5):
-                await socket.send_text("hello")
-                await socket.receive()
-                assert lull(site) == expected(site, 1)
-            assert left() > before
-        del socket
-        await site.settle()
-        assert left() == before
-        if site.transport.name == "epoll":
-            assert site.transport.poller.statistics()["resting"] == 0
-
-    play(listening(Forgetful()), main)
 
 
 def test_each_socket_has_its_own_context_through_every_rest(play: Play) -> None:
