@@ -1,127 +1,24 @@
-"""Servers behind proxies that announce their clients: in plain and before TLS, and who is turned away."""
+"""Servers behind proxies that announce their clients: who is believed of them, and who is turned away."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import ssl
-import struct
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
-import trustme
+from support.proxies import BINARY, CLIENT, GET, LINE, LOCAL, OVER_TLS, build, dial, provider, serving
 
 from highper_core.limits import Limits
-from highper_http import App, Request, Server
+from highper_http import Server
 from highper_http.errors import ConfigError
-from highper_transports import BindingInvalid, StreamBroken, registry
+from highper_transports import BindingInvalid
 from highper_transports.memory import MemoryTransport
 from highper_transports.sockets import Binding
-from highper_transports.tls import TLS
 from highper_transports.trust import TrustedPeers
 
-LINE = b"PROXY TCP4 203.0.113.7 198.51.100.1 52110 443\r\n"
-BINARY = (
-    b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c"
-    + bytes([203, 0, 113, 7, 198, 51, 100, 1])
-    + struct.pack("!HH", 52110, 443)
-)
-LOCAL = b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
-OVER_TLS = BINARY[:14] + b"\x00\x14" + BINARY[16:] + b"\x20\x00\x05\x01\x00\x00\x00\x00"
-GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
-CLIENT = {"client": ["203.0.113.7", 52110], "server": ["198.51.100.1", 443], "scheme": "http", "host": "a"}
-
-
-def build() -> App:
-    app = App()
-
-    @app.get("/")
-    async def index(req: Request) -> dict[str, object]:
-        return {"client": req.client, "server": req.server, "scheme": req.scheme, "host": req.host}
-
-    return app
-
-
-@pytest.fixture(params=["asyncio", "uvloop", "epoll", "memory"])
-def provider(request: pytest.FixtureRequest) -> Any:
-    reason = registry.why_not(request.param)
-    if reason is not None:
-        pytest.skip(reason)
-    return registry.transport(request.param)
-
-
-@pytest.fixture(scope="module")
-def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    authority = trustme.CA()
-    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    authority.issue_cert("127.0.0.1").configure_cert(server)
-    authority.configure_trust(client)
-    return server, client
-
-
-class Wire:
-    """A client's raw end, over any provider."""
-
-    def __init__(self, send: Any, receive: Any, close: Any) -> None:
-        self.send, self.receive, self.close = send, receive, close
-
-    async def ask(self, count: int = 1) -> list[Any]:
-        """Return the content of the next answers."""
-        data, found = b"", []
-        while len(found) < count:
-            piece = await self.receive()
-            assert piece, f"the stream ended after {data!r}"
-            data += piece
-            while (end := data.find(b"}", data.find(b"\r\n\r\n"))) > 0:
-                found.append(orjson.loads(data[data.index(b"{") : end + 1]))
-                data = data[end + 1 :]
-        return found
-
-    async def is_turned_away(self) -> bool:
-        try:
-            return await self.receive() == b""
-        except (ConnectionError, StreamBroken):
-            return True
-
-
-async def dial(transport: Any, address: Any) -> Wire:
-    if isinstance(transport, MemoryTransport):
-        peer = await transport.dial(address)
-
-        async def receive() -> bytes:
-            data: bytes = await peer.receive()
-            return data
-
-        return Wire(peer.send, receive, peer.close)
-    reader, writer = await (
-        asyncio.open_unix_connection(address) if isinstance(address, str) else asyncio.open_connection(*address)
-    )
-    return Wire(writer.write, lambda: reader.read(65536), writer.close)
-
-
-def serving(provider: Any, main: Callable[[Any, Server], Awaitable[None]], **options: Any) -> None:
-    """Run `main` beside a server, and see that nothing of it is left."""
-    options.setdefault("trusted_proxies", "127.0.0.0/8")
-    options.setdefault("host", "127.0.0.1")
-    options.setdefault("port", 0)
-
-    async def run(transport: Any) -> None:
-        server = Server(build(), proxy_protocol=True, access_log=False, **options)
-        await server.start(transport)
-        try:
-            await asyncio.wait_for(main(transport, server), 60)
-        finally:
-            await server.finish()
-        assert server._service is not None
-        assert server._service.open == 0
-        assert server._service.awake == {}
-
-    provider.run(run)
+__all__ = ["provider"]
 
 
 @pytest.mark.parametrize("header", [LINE, BINARY], ids=["line", "binary"])
@@ -312,70 +209,6 @@ def test_a_proxy_on_a_unix_socket_is_trusted_by_its_word(provider: Any, tmp_path
         wire.close()
 
     serving(provider, main, bind=[f"unix:{tmp_path}/s"], trusted_proxies="unix")
-
-
-# Before TLS
-
-
-def secure_client(address: Any, context: ssl.SSLContext, header: bytes) -> tuple[Any, bytes]:
-    """Send a header, then TLS; return what is answered, and the rest until the end."""
-    with socket.create_connection(address, timeout=20) as plain:
-        for start in range(0, len(header), 7):
-            plain.sendall(header[start : start + 7])
-        with context.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
-            secure.sendall(GET.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
-            data = b""
-            while piece := secure.recv(65536):
-                data += piece
-    return orjson.loads(data[data.index(b"{") :]), data
-
-
-@pytest.mark.parametrize("header", [LINE, BINARY], ids=["line", "binary"])
-def test_the_header_comes_before_the_handshake(
-    provider: Any, header: bytes, contexts: tuple[ssl.SSLContext, ssl.SSLContext]
-) -> None:
-    """In clear, and not a byte of the handshake is lost with it."""
-    if issubclass(provider, MemoryTransport):
-        pytest.skip("TLS is pretended there")
-
-    async def main(transport: Any, server: Server) -> None:
-        found = await asyncio.gather(
-            *(asyncio.to_thread(secure_client, server.addresses[0], contexts[1], header) for _ in range(5))
-        )
-        assert [seen for seen, _ in found] == [CLIENT | {"scheme": "https"}] * 5
-
-    serving(provider, main, ssl=contexts[0])
-
-
-def test_who_is_turned_away_sees_no_handshake(provider: Any, contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    """A stranger, TLS without a header, a header that stops, a handshake that does not come."""
-    if issubclass(provider, MemoryTransport):
-        pytest.skip("TLS is pretended there")
-    secure = TLS(contexts[0], handshake_timeout=0.5)
-
-    async def main(transport: Any, server: Server) -> None:
-        here, elsewhere = server.addresses
-        for address, sent in (
-            (elsewhere, LINE),
-            (here, b"\x16\x03\x01"),
-            (here, LINE[:9]),
-            (here, LINE),
-            (here, LINE + GET),
-        ):
-            wire = await dial(transport, address)
-            wire.send(sent)
-            with suppress(ConnectionError):
-                assert b"HTTP" not in await wire.receive()  # an alert at most
-            wire.close()
-
-    places = [
-        Binding(host="127.0.0.1", tls=secure, proxy_protocol=TrustedPeers.of(name))
-        for name in ("127.0.0.1", "192.0.2.1")
-    ]
-    serving(provider, main, bind=places)
-
-
-# Configuration
 
 
 def test_proxies_that_nobody_trusts_are_a_mistake() -> None:
