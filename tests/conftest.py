@@ -16,7 +16,12 @@ _FAST_DEMANDED = os.environ.get("HIGHPER_ENGINE") == "fast"
 collect_ignore_glob = (
     []
     if _FAST_DEMANDED or registry.why_not("epoll") is None
-    else ["transports/test_epoll*.py", "transports/test_secure.py", "torture/test_*kernel.py", "torture/test_*epoll.py"]
+    else [
+        "transports/test_epoll*.py",
+        "transports/test_secure*.py",
+        "torture/test_*kernel.py",
+        "torture/test_*epoll.py",
+    ]
 )
 
 

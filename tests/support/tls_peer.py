@@ -9,11 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trustme
 
 from highper_transports.tls import TLS, client_context, server_context
 
-__all__ = ["TlsPeer", "certificates"]
+__all__ = ["TlsPeer", "certificates", "secured"]
 
 
 def certificates(folder: Path) -> tuple[TLS, TLS]:
@@ -23,6 +24,12 @@ def certificates(folder: Path) -> tuple[TLS, TLS]:
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
     server = TLS(server_context(str(folder / "server.pem")))
     return server, TLS(client_context(authority=str(folder / "ca.pem")), server_hostname="127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> tuple[TLS, TLS]:
+    """How a server at 127.0.0.1 and its clients speak TLS."""
+    return certificates(tmp_path_factory.mktemp("tls"))
 
 
 class TlsPeer:
