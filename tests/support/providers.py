@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from highper_transports import registry
+from highper_transports.memory import Peer
 
-__all__ = ["EVERY", "REAL", "REAL_NAMES", "Main", "provider", "run", "start"]
+__all__ = ["EVERY", "REAL", "REAL_NAMES", "Main", "dial", "provider", "run", "start"]
 
 REAL_NAMES = [name for name in ("asyncio", "uvloop", "epoll") if registry.why_not(name) is None]
 REAL: list[Any] = [registry.transport(name) for name in REAL_NAMES]  # over real sockets
@@ -39,3 +40,10 @@ def start(provider: Any, main: Main) -> None:
             await main(transport)
 
     provider.run(bounded)
+
+
+async def dial(transport: Any, address: Any) -> Peer:
+    """Open a stream to play the other side of by hand, on any provider."""
+    made: list[Peer] = []
+    await transport.connect(address, lambda stream: made.append(Peer(stream)))
+    return made[0]

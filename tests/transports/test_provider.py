@@ -1,16 +1,19 @@
-"""What a provider has besides streams: signals, waiters, and a main coroutine to run."""
+"""What a provider of sockets has besides streams: signals, waiters, a main coroutine to run, a loop to join."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
+import weakref
 from typing import Any
 
 import pytest
-from support.providers import provider
+from support.providers import provider, start
 
 from highper_transports.asyncio import AsyncioTransport
+from highper_transports.joining import join
 
 __all__ = ["provider"]
 
@@ -48,3 +51,17 @@ def test_running_returns_what_main_returns(provider: type[AsyncioTransport]) -> 
         return str(transport.name)
 
     assert provider.run(main) == provider.name
+
+
+def test_who_joins_a_loop_shares_its_provider_while_that_is_used(provider: Any) -> None:
+    async def main(transport: Any) -> None:
+        joined = join(provider.name)
+        assert type(joined) is provider
+        assert join(provider.name) is joined
+        gone = weakref.ref(joined)
+        del joined
+        gc.collect()
+        assert gone() is None
+        assert type(join(provider.name)) is provider
+
+    start(provider, main)
