@@ -1,11 +1,11 @@
-"""A connection of either engine, driven by hand: cycles, persistence, switches, early answers, misuse."""
+"""A server's connection, of either engine: cycles, persistence, expectations, switches, and content moved elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 
 import pytest
+from support.connections import CLOSING, EXPECTING, GET, HOST, OK, POST, UPGRADE, refusal, server, states
 
 from highper_core import (
     END_OF_MESSAGE,
@@ -15,82 +15,15 @@ from highper_core import (
     ConnectionClosed,
     Data,
     EndOfMessage,
-    Event,
     Fault,
-    HttpConnection,
     InformationalResponse,
-    Limits,
-    LocalProtocolError,
     Request,
     Response,
-    Role,
     State,
 )
 from highper_core.testing import read
 
-HOST = (b"host", b"a")
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
-CLOSING = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-UPGRADE = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: toy\r\n\r\n"
-EXPECTING = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
-OK = Response(status_code=200)
-ONE_BYTE = Response(status_code=200, headers=[(b"content-length", b"1")])
-
-
-@pytest.fixture
-def server(engine_name: str) -> Connection:
-    """A fresh SERVER."""
-    return HttpConnection(Role.SERVER, engine_name)
-
-
-@pytest.fixture
-def client(engine_name: str) -> Connection:
-    """A CLIENT that has sent GET /."""
-    connection = HttpConnection(Role.CLIENT, engine_name)
-    connection.send_message(Request(method=b"GET", target=b"/", headers=[HOST]))
-    connection.data_to_send()
-    return connection
-
-
-def states(connection: Connection) -> tuple[State, State]:
-    """Return our state and theirs."""
-    return connection.our_state, connection.their_state
-
-
-def refusal(action: Callable[[], object]) -> Fault:
-    """Return the fault that `action` is refused with."""
-    with pytest.raises(LocalProtocolError) as caught:
-        action()
-    return caught.value.fault
-
-
-def test_the_bare_class_does_nothing() -> None:
-    """An engine supplies every method; what it forgets says so."""
-    bare = Connection(Role.SERVER, Limits())
-    for name in ("our_state", "their_state", "is_resting", "unparsed", "trailing_data", "waiting_for_continue"):
-        with pytest.raises(NotImplementedError):
-            getattr(bare, name)
-    calls: list[Callable[[], object]] = [
-        lambda: bare.content_remaining,
-        lambda: bare.receive_data(b""),
-        bare.next_event,
-        lambda: bare.send(END_OF_MESSAGE),
-        lambda: bare.send_message(OK),
-        lambda: bare.send_file(0),
-        bare.data_to_send,
-        bare.buffers_to_send,
-        bare.start_next_cycle,
-        bare.reset,
-        lambda: bare.content_received(0),
-        bare.next_deadline,
-        lambda: bare.expired(0.0),
-        lambda: bare.pause_reading(0.0),
-        lambda: bare.resume_reading(0.0),
-    ]
-    for call in calls:
-        with pytest.raises(NotImplementedError):
-            call()
+__all__ = ["server"]
 
 
 # Cycles and persistence
@@ -285,133 +218,6 @@ def test_a_tunnel_is_not_a_message(server: Connection) -> None:
     assert refusal(lambda: server.send(END_OF_MESSAGE)) is Fault.EVENT_ILLEGAL
 
 
-def test_a_client_switches(engine_name: str) -> None:
-    """After its own upgrade or CONNECT was accepted, what follows is not HTTP."""
-    for request, answer in (
-        (Request(method=b"GET", target=b"/", headers=[HOST, (b"connection", b"upgrade"), (b"upgrade", b"toy")]), 101),
-        (Request(method=b"CONNECT", target=b"a:1", headers=[HOST]), 200),
-    ):
-        connection = HttpConnection(Role.CLIENT, engine_name)
-        connection.send_message(request)
-        assert connection.our_state is State.MIGHT_SWITCH_PROTOCOL
-        events, fault = read(connection, b"HTTP/1.1 %d Fine\r\nUpgrade: toy\r\n\r\nraw" % answer)
-        assert ([type(event) for event in events], fault) == (
-            [InformationalResponse if answer == 101 else Response],
-            Fault.NONE,
-        )
-        assert states(connection) == (State.SWITCHED_PROTOCOL, State.SWITCHED_PROTOCOL)
-        assert connection.trailing_data == (b"raw", False)
-
-
-def test_a_client_is_declined(engine_name: str) -> None:
-    """Then the answer is an ordinary one."""
-    connection = HttpConnection(Role.CLIENT, engine_name)
-    connection.send_message(Request(method=b"CONNECT", target=b"a:1", headers=[HOST]))
-    events, _ = read(connection, b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno")
-    assert events[1:] == [Data(b"no"), END_OF_MESSAGE]
-    connection.start_next_cycle()
-
-
-# A client
-
-
-def test_a_client_in_several_cycles(client: Connection) -> None:
-    """It reads answers of every framing."""
-    for answer, content in (
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", [Data(b"ok")]),
-        (
-            b"HTTP/1.1 103 \r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
-            [Data(b"ok")],
-        ),
-        (b"HTTP/1.1 204 No\r\n\r\n", []),
-    ):
-        events, fault = read(client, answer)
-        assert fault is Fault.NONE
-        assert events[-1] == END_OF_MESSAGE
-        assert [event for event in events if isinstance(event, Data)] == content
-        assert client.next_event() is PAUSED
-        client.start_next_cycle()
-        assert client.is_resting
-        client.send_message(Request(method=b"GET", target=b"/", headers=[HOST]))
-        client.data_to_send()
-
-
-def test_an_answer_delimited_by_the_close(client: Connection) -> None:
-    """The end of input ends it; the connection cannot persist."""
-    events, _ = read(client, b"HTTP/1.1 200 OK\r\n\r\nsome", b" more", end=True)
-    assert events[1:] == [Data(b"some more"), END_OF_MESSAGE, ConnectionClosed()]
-    assert states(client) == (State.MUST_CLOSE, State.CLOSED)
-
-
-def test_no_answer_at_all(client: Connection) -> None:
-    """A close where a response is owed is an incomplete message."""
-    assert read(client, end=True) == ([], Fault.HEAD_INCOMPLETE)
-    assert refusal(lambda: client.send_message(Request(method=b"GET", target=b"/", headers=[HOST])))
-
-
-def test_an_answer_nobody_asked_for(engine_name: str) -> None:
-    """Bytes before a request, or a 101 without a proposal."""
-    connection = HttpConnection(Role.CLIENT, engine_name)
-    assert connection.next_event() is NEED_DATA
-    assert read(connection, b"H") == ([], Fault.DATA_UNEXPECTED)
-    assert refusal(lambda: connection.send(Request(method=b"GET", target=b"/", headers=[HOST]))) is Fault.EVENT_ILLEGAL
-
-
-def test_a_switch_nobody_proposed(client: Connection) -> None:
-    """A 101 is only the answer to an upgrade."""
-    assert read(client, b"HTTP/1.1 101 \r\n\r\n") == ([], Fault.DATA_UNEXPECTED)
-
-
-def test_the_server_closes_between_requests(engine_name: str) -> None:
-    """A client learns it, and can send nothing more."""
-    connection = HttpConnection(Role.CLIENT, engine_name)
-    assert read(connection, end=True) == ([ConnectionClosed()], Fault.NONE)
-    assert states(connection) == (State.MUST_CLOSE, State.CLOSED)
-
-
-def test_the_server_closes_after_its_answer(client: Connection) -> None:
-    """Bytes behind an answer that said close are one too many; the end is the end."""
-    read(client, b"HTTP/1.1 204 No\r\nConnection: close\r\n\r\n")
-    assert states(client) == (State.MUST_CLOSE, State.MUST_CLOSE)
-    assert client.next_event() is NEED_DATA
-    assert read(client, b"x") == ([], Fault.DATA_UNEXPECTED)
-
-
-def test_an_answer_while_we_still_send(engine_name: str) -> None:
-    """The client may go on sending, or not; what follows the answer waits."""
-    connection = HttpConnection(Role.CLIENT, engine_name)
-    connection.send(Request(method=b"POST", target=b"/", headers=[HOST, (b"content-length", b"5")]))
-    connection.send(Data(b"ab"))
-    read(connection, b"HTTP/1.1 413 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-    assert states(connection) == (State.SEND_BODY, State.MUST_CLOSE)
-    assert connection.next_event() is PAUSED
-    connection.send(Data(b"cde"))
-    connection.send(END_OF_MESSAGE)
-    assert states(connection) == (State.MUST_CLOSE, State.MUST_CLOSE)
-
-
-def test_a_client_times_what_has_begun(client: Connection) -> None:
-    """How long an answer may take is its caller's business; a head or content that has begun is timed."""
-    assert client.next_deadline() == inf
-    read(client, b"HTTP/1.1 103 \r", now=5.0)
-    assert client.next_deadline() == 15.0
-    read(client, b"\n\r\n", now=6.0)
-    assert client.next_deadline() == inf
-    read(client, b"HTTP/1.1 103 \r\n\r\nHTTP", now=7.0)
-    assert client.next_deadline() == 17.0
-    read(client, b"/1.1 200 \r\n\r\n", now=8.0)
-    assert (client.next_deadline(), client.content_remaining) == (18.0, -1)
-    read(client, end=True)
-    assert client.next_deadline() == inf
-
-
-def test_a_client_between_cycles_is_not_timed(client: Connection) -> None:
-    """A pool of connections has its own clock."""
-    read(client, b"HTTP/1.1 204 \r\n\r\n", now=5.0)
-    client.start_next_cycle()
-    assert client.next_deadline() == inf
-
-
 # Deadlines of a server
 
 
@@ -467,84 +273,3 @@ def test_content_received_before_the_buffered_part_was_read(server: Connection) 
     assert server.content_remaining == 3
     server.content_received(3)
     assert read(server)[0] == [Data(b"ab"), END_OF_MESSAGE]
-
-
-# Misuse
-
-
-@pytest.mark.parametrize(
-    ("events", "fault"),
-    [
-        ([END_OF_MESSAGE], Fault.EVENT_ILLEGAL),
-        ([ConnectionClosed()], Fault.EVENT_ILLEGAL),
-        ([Request(method=b"GET", target=b"/", headers=[HOST])], Fault.EVENT_ILLEGAL),
-        ([OK, OK], Fault.EVENT_ILLEGAL),
-        ([OK, InformationalResponse(status_code=103)], Fault.EVENT_ILLEGAL),
-        ([OK, END_OF_MESSAGE, Data(b"x")], Fault.EVENT_ILLEGAL),
-        ([Event()], Fault.EVENT_ILLEGAL),
-        ([Response(status_code=204), Data(b"x")], Fault.CONTENT_FORBIDDEN),
-        ([ONE_BYTE, Data(b"xy")], Fault.CONTENT_LENGTH_MISMATCH),
-        ([ONE_BYTE, END_OF_MESSAGE], Fault.CONTENT_LENGTH_MISMATCH),
-        ([OK, EndOfMessage([(b"host", b"x")])], Fault.TRAILER_FORBIDDEN),
-        ([ONE_BYTE, Data(b"x"), EndOfMessage([(b"x", b"y")])], Fault.EVENT_ILLEGAL),
-    ],
-)
-def test_illegal_events(server: Connection, events: list[Event], fault: Fault) -> None:
-    """The last of them is refused, without a trace."""
-    read(server, GET)
-    for event in events[:-1]:
-        server.send(event)
-    server.data_to_send()
-    before = states(server)
-    assert refusal(lambda: server.send(events[-1])) is fault
-    assert (states(server), server.data_to_send()) == (before, b"")
-
-
-def test_a_server_cannot_speak_first(server: Connection) -> None:
-    """No interim response, no request, no file before anything was asked."""
-    assert refusal(lambda: server.send(InformationalResponse(status_code=103))) is Fault.EVENT_ILLEGAL
-    assert refusal(lambda: server.send_file(1)) is Fault.EVENT_ILLEGAL
-
-
-def test_a_client_cannot_answer(client: Connection) -> None:
-    """Each role has its own events."""
-    assert refusal(lambda: client.send_message(OK)) is Fault.EVENT_ILLEGAL
-    assert refusal(lambda: client.send(Request(method=b"GET", target=b"/", headers=[HOST]))) is Fault.EVENT_ILLEGAL
-
-
-def test_files_need_a_known_length(server: Connection) -> None:
-    """A chunked body cannot go by sendfile."""
-    read(server, GET)
-    server.send(OK)
-    assert refusal(lambda: server.send_file(1)) is Fault.EVENT_ILLEGAL
-
-
-def test_a_message_refused_half_way_leaves_nothing(server: Connection) -> None:
-    """Head, content and end are sent together or not at all."""
-    read(server, GET)
-    short = Response(status_code=200, headers=[(b"content-length", b"9")])
-    assert refusal(lambda: server.send_message(short, b"ok")) is Fault.CONTENT_LENGTH_MISMATCH
-    assert refusal(lambda: server.send_message(Response(status_code=204), b"ok")) is Fault.CONTENT_FORBIDDEN
-    assert (server.data_to_send(), server.our_state) == (b"", State.SEND_RESPONSE)
-    server.send_message(OK, b"ok")
-    assert server.buffers_to_send()
-    assert server.buffers_to_send() == []
-
-
-def test_bytes_after_a_fault_are_dropped(server: Connection) -> None:
-    """A refused peer costs no memory."""
-    read(server, b"bad\r\n")
-    held = server.unparsed
-    server.receive_data(b"x" * 10_000)
-    assert server.unparsed == held
-    assert read(server) == ([], Fault.REQUEST_LINE_INVALID)
-
-
-@pytest.mark.parametrize("engine", ["portable"])
-def test_h11_is_not_asked_twice(engine: str) -> None:
-    """A half of the portable engine that cannot read says so."""
-    from highper_core.engines.portable.speaker import Speaker
-
-    speaker = Speaker(Role.CLIENT, Limits())
-    with pytest.raises(NotImplementedError):
-        speaker.send_message(Request(method=b"GET", target=b"/", headers=[HOST]))
