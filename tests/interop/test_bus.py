@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
@@ -188,3 +189,25 @@ def test_others_have_the_loop_between_messages_that_take_long(provider: Any, sto
         assert len(set(seen)) == 100
 
     two_hubs(provider, store, main)
+
+
+def test_a_topic_that_may_not_be_published_holds_up_no_other(
+    provider: Any, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is refused reaches nobody and is told in the log; what is published behind it arrives, on the same line."""
+    with redis.Redis(port=store.port) as client:
+        client.execute_command("ACL", "SETUSER", "default", "resetchannels", "&highper:?", "&highper:?room")
+    gaps: list[int] = []
+
+    async def main(one: Hub, other: Hub) -> None:
+        there = await joined(other)
+        one.on_gap(lambda: gaps.append(1))
+        await one.publish("secret", "a")
+        await one.publish("room", "b")
+        await until(lambda: there.texts == ["b"])
+
+    with caplog.at_level(logging.WARNING, logger="highper.error"):
+        two_hubs(provider, store, main)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "takes nothing under 'secret'" in caplog.text
+    assert gaps == []
