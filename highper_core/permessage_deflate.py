@@ -292,6 +292,9 @@ class Inflater:
     def inflate(self, most: int) -> bytes:
         """Return from 1 to `most` bytes, or none when all input is used up.
 
+        With 0 it returns one byte, where there is one: nothing may come any more. That one is found in front of a
+        fault, too, though zlib drops what it inflated in the call that fails; so the cuts of the input do not matter.
+
         Raises:
             RemoteProtocolError: DEFLATE_INVALID.
 
@@ -304,11 +307,14 @@ class Inflater:
             stream = self._stream
             if stream is None:
                 stream = self._stream = zlib.decompressobj(-self._bits)
+            before = None if most else stream.copy()
             try:
-                data = stream.decompress(self._left, most)
+                data = stream.decompress(self._left, most or 1)
             except zlib.error as error:
+                if before is not None and (data := _first_byte(before, self._left)):
+                    return data
                 raise remote_error(Fault.DEFLATE_INVALID, str(error)) from error
-            self._full = len(data) == most and not stream.eof
+            self._full = len(data) == (most or 1) and not stream.eof
             if stream.eof:  # a final block: another stream may follow in the same message
                 self._left = stream.unused_data
                 self._stream = None
@@ -319,3 +325,16 @@ class Inflater:
                 return data
         self._input = b""
         return b""
+
+
+def _first_byte(stream: zlib._Decompress, given: bytes) -> bytes:
+    """Return what `given` inflates to in front of its fault, at most a byte."""
+    data = stream.decompress(b"", 1)
+    for at in range(len(given)):
+        if data:
+            return data
+        try:
+            data = stream.decompress(given[at : at + 1], 1)
+        except zlib.error:
+            return b""
+    return data

@@ -80,6 +80,26 @@ def test_what_is_inflated_is_held_to_the_bound(engine_name: str, gather: bool) -
             assert (len(events) == 1) is gather
 
 
+@pytest.mark.parametrize(
+    ("bound", "message"),
+    [
+        pytest.param(4, "82 07 f2 48 cd c9 c9 07 18", id="near"),
+        pytest.param(
+            96, "82 19 12 12 02 82 a9 ff 69 01 ff 31 31 31 77 31 00 00 00 00 00 00 30 ff ff 31 31", id="found"
+        ),
+    ],
+)
+def test_one_byte_too_many_is_told_however_close_a_fault_follows(engine_name: str, bound: int, message: str) -> None:
+    """zlib drops what it inflated in the call that fails; still it is not the cut that decides which fault is told."""
+    frame = bytes.fromhex(message)
+    compressed = bytes((frame[0] | 0x40,)) + frame[1:]
+    for cut in range(len(frame)):
+        socket = client(engine_name, KEEPING, websocket_message=bound)
+        with pytest.raises(RemoteProtocolError) as caught:
+            _ = [pull(socket, piece) for piece in (compressed[:cut], compressed[cut:])]
+        assert caught.value.fault is Fault.MESSAGE_TOO_LARGE
+
+
 def test_a_flood_of_pings_that_nobody_hears_is_answered_once_at_the_end(engine_name: str) -> None:
     """Pongs that are not fetched are bounded; above the bound the newest Ping alone is answered."""
     socket = server(engine_name, websocket_pongs=100)

@@ -242,11 +242,10 @@ cdef class FastWebSocket(WebSocketSpeaker):
     cdef object _inflate(self):
         """Show the next piece of what the inflater was given, or its end; None for nothing to show."""
         cdef long long left = self._input.left
-        cdef bytes piece = self._inflater.inflate(PIECE if left < 0 else min(<long long>PIECE, left + 1))
+        cdef bytes piece = self._inflater.inflate(PIECE if left < 0 else min(<long long>PIECE, left))
         if len(piece):
             if left >= 0:
-                if len(piece) > left:  # what is no text before the bound is reached is told first
-                    self._absorb(PyBytes_AS_STRING(piece), left, 0, False)
+                if len(piece) > left:
                     raise remote_error(Fault.MESSAGE_TOO_LARGE)
                 self._input.left = left - len(piece)
             return self._absorb(PyBytes_AS_STRING(piece), len(piece), 0, False)

@@ -234,11 +234,10 @@ class PortableWebSocket(WebSocketSpeaker):
         """Show the next piece of what `frame` inflates to, or its end."""
         inflater = self._inflater
         assert inflater is not None, "nothing to inflate with"
-        piece = inflater.inflate(_PIECE if self._left < 0 else min(_PIECE, self._left + 1))
+        piece = inflater.inflate(_PIECE if self._left < 0 else min(_PIECE, self._left))
         if piece:
             if self._left >= 0:
-                if len(piece) > self._left:  # what is no text before the bound is reached is told first
-                    self._show(Frame(frame.opcode, piece[: self._left], False, False))
+                if len(piece) > self._left:
                     raise remote_error(Fault.MESSAGE_TOO_LARGE)
                 self._left -= len(piece)
             return self._show(Frame(frame.opcode, piece, False, frame.message_finished))
