@@ -8,6 +8,7 @@ from highper_core.events cimport Request
 from .exchange cimport Exchange
 from .open_exchanges cimport OpenExchanges
 from .outlet cimport Outlet
+from .stream cimport Stream
 
 # of `outlet` and `timers`, as C knows them
 cdef int TAKEN_OVER
@@ -25,6 +26,7 @@ cdef class Cycles(Outlet):
     cdef bint _waiting
     cdef Exchange _over
 
+    cpdef object attach(self, Stream stream)
     cpdef object schedule(self)
     cdef object _settle(self, double now)
     cdef object _make_room(self)

@@ -53,8 +53,9 @@ class Cycles(Outlet):
         self.exchanges = OpenExchanges()
         self.brief = False
 
-    def _begin_anew(self, stream: Stream) -> None:
-        Outlet._begin_anew(self, stream)
+    def attach(self, stream: Stream) -> None:
+        """As `Outlet` does, without an exchange."""
+        Outlet.attach(self, stream)
         self.stopping = False
         self.ending = False
         self._fresh: Exchange | None = None  # its head has arrived, the application has not been told

@@ -20,7 +20,6 @@ cdef class Driver(Cycles):
     cdef public object service
     cdef bint _scheduled
 
-    cpdef object attach(self, Stream stream)
     cdef bint _may_rest(self) except -1
     cdef object _pump(self, double now)
     @cython.locals(connection=Connection, request=Request, exchange=Exchange)

@@ -57,10 +57,6 @@ class Driver(Cycles):
         self.service = service
         self._scheduled = False
 
-    def attach(self, stream: Stream) -> None:
-        """Begin anew on `stream`, with a connection that was reset."""
-        self._begin_anew(stream)
-
     # The stream's side
 
     def received(self, data: bytes, now: float) -> None:

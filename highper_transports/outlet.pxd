@@ -32,7 +32,7 @@ cdef class Outlet(Receiver):
     cdef long long _drained
     cdef double _drain_deadline
 
-    cdef object _begin_anew(self, Stream stream)
+    cpdef object attach(self, Stream stream)
     cdef object _enter(self, int phase)
     cpdef object cork(self, Py_ssize_t length)
     @cython.locals(data=bytes)

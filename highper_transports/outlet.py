@@ -81,9 +81,10 @@ class Outlet(Receiver):
         self.is_server = connection.role is Role.SERVER
         self.outgoing = OutgoingFlow(connection.limits.write_timeout)
         self.incoming = IncomingFlow()
-        self._begin_anew(stream)
+        self.attach(stream)
 
-    def _begin_anew(self, stream: Stream) -> None:
+    def attach(self, stream: Stream) -> None:
+        """Begin on `stream`, with a connection that is new or was reset."""
         self.stream = stream
         self.transport = stream.transport
         self.timers = self.transport.timers
