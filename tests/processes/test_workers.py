@@ -20,7 +20,7 @@ PAIR = (*ALONE, "--workers", "2")
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second where it ends while we read
         return False
 
 
