@@ -78,16 +78,16 @@ def test_a_redis_that_says_nothing_is_given_up(provider: Any, store: Store) -> N
         gaps: list[int] = []
         one.on_gap(lambda: gaps.append(1))
         here = await joined(one)
-        await anyio.sleep(1.5)
+        await anyio.sleep(2.5)
         assert gaps == []
         store.signal(signal.SIGSTOP)
-        await anyio.sleep(1.2)
+        await anyio.sleep(2.5)
         store.signal(signal.SIGCONT)
         await until(lambda: bool(gaps))
         await one.publish("room", "a")
         await until(lambda: here.texts == ["a"])
 
-    two_hubs(provider, store, main, bus={"silence": 0.4})
+    two_hubs(provider, store, main, bus={"silence": 1.0})
 
 
 def test_a_gap_is_a_hole_for_who_comes_back(provider: Any, store: Store) -> None:
