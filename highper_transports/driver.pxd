@@ -7,7 +7,6 @@ from highper_core.events cimport ConnectionClosed, Data, EndOfMessage, Event, Re
 
 from .cycles cimport Cycles
 from .exchange cimport Exchange
-from .stream cimport Receiver, Stream
 
 # of `outlet` and `timers`, as C knows them
 cdef int CLOSING, GONE, LINGERING, TAKEN_OVER
